@@ -1,0 +1,50 @@
+"""Functions out of the user's own files, named ``path/to/file.py:function``."""
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from kdprobe.errors import ConfigError
+
+_REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
+
+
+def is_reference(name: str) -> bool:
+    """True if `name` has the form ``file.py:function``."""
+    return _REFERENCE.fullmatch(name) is not None
+
+
+def load_function(reference: str) -> Callable:
+    """The function that `reference` (``file.py:function``) names; the file is executed.
+
+    Raises ConfigError if the form is wrong, the file is missing or fails, or the function does not exist.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise ConfigError(f"Expected file.py:function, got {reference!r}; write for example models.py:my_network.")
+    path = Path(match["file"]).expanduser().resolve()
+    if not path.is_file():
+        raise ConfigError(f"No file {path} (from {reference!r}); give the path of an existing Python file.")
+    module_name = f"kdprobe_external_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"{path} could not be executed: {type(error).__name__}: {error}.") from error
+    function = getattr(module, match["function"], None)
+    if not callable(function):
+        raise ConfigError(f"{path} has no function {match['function']!r}; define it or correct the name.")
+    return function
+
+
+def provenance(reference: str) -> dict[str, str]:
+    """Where `reference` leads and the sha256 of that file, so that a run can be rebuilt and a change be noticed."""
+    path = Path(_REFERENCE.fullmatch(reference)["file"]).expanduser().resolve()
+    return {
+        "reference": reference,
+        "path": str(path),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }

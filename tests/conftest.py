@@ -1,0 +1,18 @@
+"""Before anything imports torch: one thread (the tests use tiny networks, on which more threads only wait)."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real photographs named by KDPROBE_DATA; without it the tests that need them are skipped."""
+    folder = os.environ.get("KDPROBE_DATA")
+    if not folder:
+        pytest.skip("KDPROBE_DATA is not set: tests on real photographs are left out")
+    return Path(folder)
