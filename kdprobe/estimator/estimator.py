@@ -101,7 +101,7 @@ class EntropyEstimator:
         cells = CellGrid(self.grid, *images.shape[-2:], device=images.device, dtype=images.dtype)
         finite = images.isfinite().flatten(1).all(1).nonzero().flatten()
         at_once = max(1, feature.internal_batch_size // self.solver.samples_at_once(self.protocol))
-        bar = tqdm(total=count, desc="entropy", unit="image", disable=not show_progress, leave=False)
+        bar = tqdm(total=count, desc="entropy", unit="image", disable=None if show_progress else True, leave=False)
         with bar:
             bar.update(count - len(finite))
             for block in finite.split(at_once):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from kdprobe.estimator.taps import check_tap, truncated_forward
 
-#: Activations that a batch may keep while the batch size is found by itself; small enough for caches to help.
-_ACTIVATION_BYTES = 64 * 2**20
+#: Bytes of activations that a batch may keep while the batch size is found by itself.
+_ACTIVATION_BYTES = 256 * 2**20
 
 
 @dataclass

@@ -1,0 +1,50 @@
+"""Measure a snapshot, measure a run, compare runs."""
+
+from kdprobe.analysis.maps import chosen_epochs, concept_maps
+from kdprobe.analysis.measure import (
+    MeasurePlan,
+    MeasureSettings,
+    analysed_snapshots,
+    measure_run,
+    missing_shards,
+    plan_measurement,
+    seconds_per_image,
+    settings_record,
+)
+from kdprobe.analysis.measurement import Measurement, load_measurement, weight_names
+from kdprobe.analysis.summary import (
+    CountSettings,
+    NetworkValues,
+    ceiling,
+    common_images,
+    compare,
+    curves,
+    judge,
+    metric_intervals,
+    network_values,
+)
+
+__all__ = [
+    "CountSettings",
+    "MeasurePlan",
+    "MeasureSettings",
+    "Measurement",
+    "NetworkValues",
+    "analysed_snapshots",
+    "ceiling",
+    "chosen_epochs",
+    "common_images",
+    "compare",
+    "concept_maps",
+    "curves",
+    "judge",
+    "load_measurement",
+    "measure_run",
+    "metric_intervals",
+    "missing_shards",
+    "network_values",
+    "plan_measurement",
+    "seconds_per_image",
+    "settings_record",
+    "weight_names",
+]

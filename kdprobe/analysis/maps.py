@@ -1,0 +1,60 @@
+"""Concept maps for the report: some probe images, chosen networks, epochs spread over the analysed stage."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from kdprobe.analysis.measurement import Measurement
+from kdprobe.analysis.summary import CountSettings
+from kdprobe.data import LabelledImages, Probe
+from kdprobe.metrics import concept_cells
+from kdprobe.records import ConceptMaps
+
+
+def chosen_epochs(last: int, count: int) -> tuple[int, ...]:
+    """At most `count` epochs out of 0 ... last, evenly, the first and the last among them."""
+    if last == 0 or count < 2:
+        return (last,)
+    return tuple(sorted({round(last * i / (count - 1)) for i in range(count)}))
+
+
+def concept_maps(
+    measurements: Mapping[str, Measurement],
+    networks: Sequence[str],
+    probe: Probe,
+    data: LabelledImages,
+    usable: torch.Tensor,
+    settings: CountSettings,
+    *,
+    images: int,
+    epochs: int,
+) -> list[ConceptMaps]:
+    """Maps of the first `images` usable probe images for `networks` at epochs that all of them have.
+
+    `measurements` hold all N probe images; the baseline entropy is that of the usable ones, as in the metrics.
+    """
+    last = min(len(measurements[name].epochs) for name in networks) - 1
+    chosen = list(chosen_epochs(last, epochs))
+    rows = usable.nonzero().flatten().tolist()[:images]
+    foreground = probe.foreground_cells[usable]
+    concepts = {
+        name: concept_cells(
+            measurements[name].entropy[chosen][:, usable], foreground, settings.margin, settings.scope
+        )
+        for name in networks
+    }
+    found = []
+    for place, row in enumerate(rows):
+        found.append(
+            ConceptMaps(
+                image_id=probe.ids[row],
+                label=data.classes[int(probe.labels[row])],
+                image=data.to_display(probe.images[row]),
+                foreground=probe.foregrounds[row].numpy(),
+                foreground_cells=probe.foreground_cells[row].numpy(),
+                epochs=tuple(chosen),
+                entropy={name: measurements[name].entropy[chosen, row].numpy() for name in networks},
+                concepts={name: concepts[name][:, place].numpy() for name in networks},
+            )
+        )
+    return found

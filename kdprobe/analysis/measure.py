@@ -1,0 +1,156 @@
+"""Measuring a run: the entropy maps of the probe images at every snapshot, kept shard by shard."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from kdprobe.data import Probe
+from kdprobe.errors import SnapshotError
+from kdprobe.estimator import EntropyEstimator, find_protocol, find_solver
+from kdprobe.estimator.feature import resolve_batch_size
+from kdprobe.records import Record
+from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore, load_state
+
+SHARD = 16  #: images in one file: the unit that an interrupted measurement does not do again
+
+
+@dataclass(frozen=True)
+class MeasureSettings(Record):
+    """What decides an entropy map, apart from the weights and the image."""
+
+    layer: str = "fc1"
+    protocol: str = "cheng2020"
+    solver: str = "decomposed"
+    grid: int = 16
+    seed: int = 0
+    internal_batch_size: int | None = None  #: None: found from the network and the image size, once per run
+
+
+@dataclass(frozen=True, eq=False)
+class MeasurePlan:
+    """A network's measurement: what is measured, and under which digest it is kept."""
+
+    settings: MeasureSettings
+    probe: Probe
+    internal_batch_size: int
+    digest: str
+
+    @property
+    def shards(self) -> list[slice]:
+        count = len(self.probe.images)
+        return [slice(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
+
+
+def plan_measurement(model: nn.Module, probe: Probe, settings: MeasureSettings) -> MeasurePlan:
+    """Resolves the batch size once and names the analysis by the sha256 of all that decides its numbers."""
+    estimator = _estimator(model, settings, settings.internal_batch_size)
+    size = settings.internal_batch_size or resolve_batch_size(model, settings.layer, probe.images[:1])
+    content = {
+        "layer": estimator.path,
+        "protocol": find_protocol(settings.protocol).as_dict(),
+        "solver": find_solver(settings.solver).as_dict(),
+        "grid": settings.grid,
+        "seed": settings.seed,
+        "internal_batch_size": size,
+        "shard": SHARD,
+        "ids": list(probe.ids),
+        "images": hashlib.sha256(probe.images.numpy().tobytes()).hexdigest(),
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return MeasurePlan(settings, probe, size, digest)
+
+
+def analysed_snapshots(store: SnapshotStore, first_epoch: int, last_epoch: int) -> list[Snapshot]:
+    """The snapshots of a stage, its starting weights first: epochs `first_epoch` ... `last_epoch`, none missing.
+
+    Raises SnapshotError if one is missing or damaged.
+    """
+    found = {s.epoch: s for s in store.list() if first_epoch <= s.epoch <= last_epoch}
+    missing = [epoch for epoch in range(first_epoch, last_epoch + 1) if epoch not in found]
+    if missing:
+        damaged = "; ".join(f"{path.name}: {reason}" for path, reason in store.skipped)
+        raise SnapshotError(
+            f"No valid snapshot of epoch {', '.join(map(str, missing))} in {store.folder}"
+            f"{f' ({damaged})' if damaged else ''}; train this network again in a new folder."
+        )
+    return [found[epoch] for epoch in sorted(found)]
+
+
+def entropy_folder(network_folder: Path, plan: MeasurePlan) -> Path:
+    return Path(network_folder) / "entropy" / plan.digest
+
+
+def missing_shards(network_folder: Path, snapshots: list[Snapshot], plan: MeasurePlan) -> int:
+    """How many shards are still to be measured."""
+    store = EntropyStore(entropy_folder(network_folder, plan))
+    return sum(not store.has(s.name, i) for s in snapshots for i in range(len(plan.shards)))
+
+
+def measure_run(
+    network_folder: Path,
+    model: nn.Module,
+    snapshots: list[Snapshot],
+    plan: MeasurePlan,
+    *,
+    done: Callable[[int], None] = lambda images: None,
+) -> EntropyStore:
+    """Measures every snapshot that is not measured yet; `done` is told the number of images after each shard.
+
+    The weights of `model` are overwritten. What is finished is never done again; every shard is on disk, whole, before
+    the next begins.
+    """
+    weights = SnapshotStore(Path(network_folder) / "snapshots")
+    store = EntropyStore(entropy_folder(network_folder, plan))
+    for snapshot in snapshots:
+        todo = [i for i in range(len(plan.shards)) if not store.has(snapshot.name, i)]
+        if not todo:
+            continue
+        load_state(model, weights.load(snapshot), source=str(snapshot.path))
+        estimator = _estimator(model, plan.settings, plan.internal_batch_size)
+        for index in todo:
+            shard = plan.shards[index]
+            result = estimator.estimate(plan.probe.images[shard])
+            store.save(snapshot.name, index, result, plan.probe.ids[shard])
+            done(len(result.outcome))
+    return store
+
+
+def _estimator(model: nn.Module, settings: MeasureSettings, size: int | None) -> EntropyEstimator:
+    return EntropyEstimator(
+        model,
+        settings.layer,
+        protocol=settings.protocol,
+        solver=settings.solver,
+        grid=settings.grid,
+        internal_batch_size=size,
+        seed=settings.seed,
+    )
+
+
+def seconds_per_image(model: nn.Module, plan: MeasurePlan) -> float:
+    """Wall time of one image and snapshot, measured here and now on as many images as one pass takes (at most 4)."""
+    estimator = _estimator(model, plan.settings, plan.internal_batch_size)
+    images = plan.probe.images[:4]
+    estimator.estimate(images[:1])
+    began = time.perf_counter()
+    estimator.estimate(images)
+    return (time.perf_counter() - began) / len(images)
+
+
+def settings_record(plan: MeasurePlan) -> dict:
+    """What is written with the results."""
+    return {
+        **asdict(plan.settings),
+        "internal_batch_size": plan.internal_batch_size,
+        "protocol_record": find_protocol(plan.settings.protocol).as_dict(),
+        "solver_record": find_solver(plan.settings.solver).as_dict(),
+        "digest": plan.digest,
+        "probe_images": len(plan.probe.ids),
+        "torch_threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,102 @@
+"""What was measured of one network, put together from its files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdprobe.analysis.measure import MeasurePlan, entropy_folder
+from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.estimator import parameters_below
+from kdprobe.metrics import weight_path
+from kdprobe.records import Outcome, Record
+from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore
+
+WEIGHTS = ("dependent", "layer", "all")
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement(Record):
+    """Entropy maps of N images at epochs 0 ... M of the analysed stage."""
+
+    entropy: Tensor  #: (M+1, N, g, g) nats
+    std_error: Tensor  #: (M+1, N, g, g) nats
+    usable: Tensor  #: (N,) bool: usable at every epoch
+    flagged: int  #: estimates (image and epoch) that stayed short of the target entropy
+    outcomes: dict[str, int]  #: how often each outcome occurred
+    epochs: tuple[int, ...]  #: as counted over all stages
+    path: Tensor  #: (M+1,) cumulative weight distance
+    work: dict[str, Any]  #: passes through the network
+
+    def only(self, images: Tensor) -> "Measurement":
+        """The same for the chosen images, a (N,) bool mask."""
+        return Measurement(
+            entropy=self.entropy[:, images],
+            std_error=self.std_error[:, images],
+            usable=self.usable[images],
+            flagged=self.flagged,
+            outcomes=self.outcomes,
+            epochs=self.epochs,
+            path=self.path,
+            work=self.work,
+        )
+
+
+def weight_names(model: nn.Module, layer: str, example: Tensor, scope: str) -> tuple[str, ...]:
+    """Names of the weights w_k that enter the learning distance.
+
+    "dependent": the parameters on which the layer's value depends. "layer": the last weight matrix among these, without
+    bias (the released code). "all": every parameter.
+    """
+    if scope == "all":
+        return tuple(name for name, _ in model.named_parameters())
+    below = parameters_below(model, layer, example)
+    if scope == "dependent":
+        return below
+    if scope == "layer":
+        shapes = {name: parameter.ndim for name, parameter in model.named_parameters()}
+        return tuple([name for name in below if shapes[name] > 1][-1:])
+    raise ConfigError(f"weights must be one of {', '.join(WEIGHTS)}, got {scope!r}.")
+
+
+def load_measurement(
+    network_folder: Path,
+    snapshots: list[Snapshot],
+    plan: MeasurePlan,
+    names: tuple[str, ...],
+) -> Measurement:
+    """Reads the maps of `snapshots` (a stage's, starting weights first) and the path of the weights `names`.
+
+    Raises SnapshotError if a snapshot has not been measured whole.
+    """
+    store = EntropyStore(entropy_folder(network_folder, plan))
+    weights = SnapshotStore(Path(network_folder) / "snapshots")
+    results = []
+    for snapshot in snapshots:
+        loaded = store.load(snapshot.name)
+        if loaded is None or loaded[1] != plan.probe.ids:
+            raise SnapshotError(
+                f"{snapshot.path} has not been measured whole under {plan.digest}; run the measurement first."
+            )
+        results.append(loaded[0])
+
+    def states() -> Iterator[dict[str, Tensor]]:
+        for snapshot in snapshots:
+            yield weights.load(snapshot)
+
+    shards = [shard for result in results for shard in result.stats.get("shards", [result.stats])]
+    outcomes = [outcome for result in results for outcome in result.outcome]
+    usable = torch.tensor([[outcome.usable for outcome in result.outcome] for result in results]).all(0)
+    return Measurement(
+        entropy=torch.stack([result.entropy for result in results]),
+        std_error=torch.stack([result.std_error for result in results]),
+        usable=usable,
+        flagged=sum(outcome is Outcome.TARGET_NOT_REACHED for outcome in outcomes),
+        outcomes={kind.value: outcomes.count(kind) for kind in Outcome if kind in outcomes},
+        epochs=tuple(snapshot.epoch for snapshot in snapshots),
+        path=weight_path(states(), names),
+        work={key: sum(shard[key] for shard in shards) for key in ("work_forward", "work_backward")},
+    )

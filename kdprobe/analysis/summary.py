@@ -1,0 +1,201 @@
+"""From measurements to the numbers of the report: metrics, curves, comparisons and verdicts, all with intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+
+import torch
+from torch import Tensor
+
+from kdprobe.analysis.measurement import Measurement
+from kdprobe.errors import InputError
+from kdprobe.metrics import (
+    HYPOTHESES,
+    METRICS,
+    bootstrap_interval,
+    concept_cells,
+    count_concepts,
+    hypothesis_verdict,
+    image_values,
+    noise_ceiling,
+    noise_redraws,
+    paired_difference,
+    redraw,
+    relevance_ratio,
+    verdict,
+)
+from kdprobe.records import Comparison, Hypothesis, Interval, Record
+from kdprobe.training import derive_seed
+
+CURVES = ("n_foreground", "n_background", "relevance_ratio")
+#: metrics that are compared only between networks with equally many epochs
+EPOCH_METRICS = ("learning_distance_mean", "learning_distance_std", "learning_distance_var", "stability")
+
+
+@dataclass(frozen=True)
+class CountSettings(Record):
+    """How concepts are counted and how sure the counts are."""
+
+    margin: float = 0.2  #: b, nats
+    scope: str = "dataset"  #: whose background the baseline entropy is: dataset or image
+    empty: str = "skip"  #: what an image without concepts does to shares: skip or zero
+    redraws: int = 50  #: noisy copies of the maps that enter the intervals
+    resamples: int = 2000  #: of the bootstrap
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkValues(Record):
+    """Per-image values of one network's metrics and the same under redraws of the estimator's noise."""
+
+    values: dict[str, Tensor]  #: metric -> (N,)
+    noise: dict[str, Tensor]  #: metric -> (R, N)
+    epochs: int  #: M
+
+
+def common_images(measurements: Mapping[str, Measurement]) -> Tensor:
+    """(N,) bool: images whose estimates are usable at every epoch of every network."""
+    usable = torch.stack([m.usable for m in measurements.values()]).all(0)
+    if not usable.any():
+        raise InputError(
+            "No probe image could be measured at every epoch of every network; see the outcomes in run.json and "
+            "choose another layer or other images."
+        )
+    return usable
+
+
+def network_values(name: str, measured: Measurement, foreground: Tensor, settings: CountSettings) -> NetworkValues:
+    """Values at epoch M, epochs 1 ... M entering D and rho. A network with its final weights alone has no D and rho."""
+    options = {"margin": settings.margin, "scope": settings.scope, "empty": settings.empty}
+    last = max(len(measured.epochs) - 1, 1)
+    later = measured.entropy[-last:], measured.std_error[-last:]
+    path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
+    values = image_values(later[0], foreground, path, **options)
+    noise = noise_redraws(
+        *later, foreground, path, redraws=settings.redraws, seed=derive_seed(settings.seed, "redraw", name), **options
+    )
+    if len(measured.epochs) == 1:
+        for metric in EPOCH_METRICS:
+            values[metric] = torch.full_like(values[metric], nan)
+            noise[metric] = torch.full_like(noise[metric], nan)
+    return NetworkValues(values, noise, len(measured.epochs) - 1)
+
+
+def metric_intervals(values: NetworkValues, settings: CountSettings) -> dict[str, Interval]:
+    """Every metric of METRICS with its interval over images and estimation noise."""
+    return {
+        name: bootstrap_interval(
+            values.values[name],
+            statistic=metric.statistic,
+            seed=settings.seed,
+            noise=values.noise[name],
+            limits=metric.range,
+            resamples=settings.resamples,
+        )
+        for name, metric in METRICS.items()
+    }
+
+
+def curves(
+    name: str, measured: Measurement, foreground: Tensor, settings: CountSettings
+) -> dict[str, tuple[Interval, ...]]:
+    """N_fg, N_bg and lambda at every epoch 0 ... M."""
+
+    def counted(entropy: Tensor) -> dict[str, Tensor]:
+        concepts = concept_cells(entropy, foreground, settings.margin, settings.scope)
+        inside, outside = count_concepts(concepts, foreground)
+        shares = [relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)]
+        return {
+            "n_foreground": inside.double(),
+            "n_background": outside.double(),
+            "relevance_ratio": torch.stack(shares),
+        }
+
+    exact = counted(measured.entropy)
+    copies = redraw(
+        measured.entropy, measured.std_error, redraws=settings.redraws, seed=derive_seed(settings.seed, "redraw", name)
+    )
+    noisy = [counted(copy) for copy in copies]
+    return {
+        metric: tuple(
+            bootstrap_interval(
+                exact[metric][epoch],
+                seed=settings.seed,
+                noise=torch.stack([copy[metric][epoch] for copy in noisy]),
+                limits=METRICS[metric].range,
+                resamples=settings.resamples,
+            )
+            for epoch in range(len(measured.epochs))
+        )
+        for metric in CURVES
+    }
+
+
+def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) -> float | None:
+    """rho that a map which never changes would show, measured at M epochs with this network's noise."""
+    epochs = len(measured.epochs) - 1
+    if epochs < 1:
+        return None
+    value = noise_ceiling(
+        measured.entropy[-1],
+        measured.std_error[-1],
+        foreground,
+        epochs=epochs,
+        margin=settings.margin,
+        scope=settings.scope,
+        redraws=20,
+        seed=settings.seed,
+    )
+    return None if value != value else value
+
+
+def compare(
+    student: str, baseline: str, values: Mapping[str, NetworkValues], settings: CountSettings
+) -> list[Comparison]:
+    """Student minus baseline in every metric. D and rho are left out where the numbers of epochs differ."""
+    found = []
+    for name, metric in METRICS.items():
+        if name in EPOCH_METRICS and values[student].epochs != values[baseline].epochs:
+            continue
+        difference = paired_difference(
+            values[student].values[name],
+            values[baseline].values[name],
+            statistic=metric.statistic,
+            seed=settings.seed,
+            student_noise=values[student].noise[name],
+            baseline_noise=values[baseline].noise[name],
+            resamples=settings.resamples,
+        )
+        found.append(
+            Comparison(
+                student=student,
+                baseline=baseline,
+                metric=name,
+                difference=difference.value,
+                low=difference.low,
+                high=difference.high,
+                n=difference.n,
+                verdict=verdict(difference, metric.higher_is_better),
+            )
+        )
+    return found
+
+
+def judge(comparisons: Sequence[Comparison]) -> list[Hypothesis]:
+    """The three hypotheses for one student, from its comparisons; a metric that is missing leaves it undecided."""
+    by_metric = {comparison.metric: comparison for comparison in comparisons}
+    student, baseline = comparisons[0].student, comparisons[0].baseline
+    return [
+        Hypothesis(
+            student=student,
+            baseline=baseline,
+            name=name,
+            statement=rule.statement,
+            metrics=rule.metrics,
+            verdict=hypothesis_verdict(
+                [by_metric[m].verdict if m in by_metric else "undecided" for m in rule.metrics]
+            ),
+        )
+        for name, rule in HYPOTHESES.items()
+    ]
+

@@ -1,0 +1,77 @@
+"""One function for each command: from options to a call, from a record to print."""
+
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, Namespace
+
+from kdprobe.experiment import compare_networks, measure_networks, report_again, run_experiment
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.folders import experiment_folder
+from kdprobe.records import ExperimentSummary
+from kdprobe.report import comparison_json, console_table
+from kdprobe.storage import write_json
+
+
+def run(parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
+    out = options.run.out
+    _print(run_experiment(_config(parser, options), out))
+    _print_places(Path(out))
+    return 0
+
+
+def measure(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int:
+    path = options.measure.run
+    _print(measure_networks(path, _config_at(parser, arguments, options, path)))
+    return 0
+
+
+def compare(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int:
+    asked = options.compare
+    config = _config_at(parser, arguments, options, asked.student)
+    summary = compare_networks(asked.student, asked.baseline, config)
+    _print(summary)
+    if asked.json is not None:
+        write_json(asked.json, comparison_json(summary))
+        print(f"comparison  {asked.json}")
+    return 0
+
+
+def report(_parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
+    folder = options.report.folder
+    _print(report_again(folder))
+    _print_places(Path(folder))
+    return 0
+
+
+def _config(parser: ArgumentParser, options: Namespace) -> ExperimentConfig:
+    """The options as the frozen config record."""
+    made = parser.instantiate(options)[options.command]
+    return ExperimentConfig(**{name: made[name] for name in ExperimentConfig.__dataclass_fields__})
+
+
+def _config_at(
+    parser: ArgumentParser, arguments: list[str], options: Namespace, path: str
+) -> ExperimentConfig:
+    """The config of the experiment that `path` belongs to, changed by the options given."""
+    home = experiment_folder(path)
+    if home is not None and options[options.command].config is None:
+        command, rest = arguments[0], arguments[1:]
+        options = parser.parse_args([command, "--config", str(home / "config.yaml"), *rest])
+    return _config(parser, options)
+
+
+def _print(summary: ExperimentSummary) -> None:
+    print()
+    print(console_table(summary))
+    print()
+
+
+def _print_places(folder: Path) -> None:
+    for what, where in (
+        ("report", "report/index.html"),
+        ("comparison", "comparison.json"),
+        ("tables", "tables"),
+        ("figures", "figures"),
+        ("networks", "networks"),
+    ):
+        print(f"{what:<11} {folder / where}")

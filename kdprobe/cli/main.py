@@ -1,0 +1,27 @@
+"""``kdprobe run | measure | compare | report``. Nothing heavy is imported before a command is known."""
+
+import sys
+from collections.abc import Sequence
+
+from kdprobe.cli.parser import make_parser
+from kdprobe.errors import KdprobeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0, or 2 after one sentence on what was wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser()
+    try:
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            parser.print_help()
+            return 0
+        from kdprobe.cli import commands
+
+        return getattr(commands, options.command)(parser, arguments, options)
+    except KdprobeError as error:
+        print(f"kdprobe: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("kdprobe: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        return 130

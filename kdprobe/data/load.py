@@ -1,0 +1,109 @@
+"""`load_data`: one door to all data sets."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kdprobe.data.choosing import check_count, check_seed, check_split, nearest
+from kdprobe.data.cluttered_digits import cluttered_digits
+from kdprobe.data.image_folder import image_folder
+from kdprobe.data.images import LabelledImages
+from kdprobe.data.leeds_butterfly import leeds_butterfly
+from kdprobe.data.tiny_imagenet import tiny_imagenet
+from kdprobe.errors import ConfigError, DataError
+from kdprobe.external import is_reference, load_function
+
+#: name -> loader; a loader takes the keywords of `load_data` and returns LabelledImages
+DATA_SETS: dict[str, Callable[..., LabelledImages]] = {
+    "cluttered_digits": cluttered_digits,
+    "tiny_imagenet": tiny_imagenet,
+    "leeds_butterfly": leeds_butterfly,
+    "image_folder": image_folder,
+}
+FOREGROUNDS = ("native", "central")
+
+
+def load_data(
+    name: str,
+    *,
+    split: str = "train",
+    root: str | Path | None = None,
+    image_size: int | None = None,
+    classes: int | Sequence[str] | None = None,
+    images_per_class: int | None = None,
+    foreground: str = "native",
+    seed: int = 0,
+    **options: Any,
+) -> LabelledImages:
+    """Load one split of a data set.
+
+    Parameters
+    ----------
+    name: one of `DATA_SETS`, or ``file.py:function`` (called with these keywords; returns LabelledImages).
+    split: "train" or "test".
+    root: the folder of the data, where the set needs one.
+    image_size: side of the square images in pixels; None: the set's own default.
+    classes: None for all, n for the first n in sorted order, or a list of names.
+    images_per_class: at most that many per class, chosen by `seed`; None: all.
+    foreground: "native" (the set's masks or boxes) or "central" (the central 75 % of each side).
+    seed: decides which images are chosen or, in a made-up set, what they show.
+    options: further options of the one set.
+
+    Raises ConfigError for settings that cannot be used, DataError for data that are missing or unusable.
+    """
+    check_split(split)
+    check_seed(seed)
+    if foreground not in FOREGROUNDS:
+        raise ConfigError(
+            f"foreground must be 'native' or 'central', got {foreground!r}.{nearest(foreground, FOREGROUNDS)}"
+        )
+    for value, what in ((image_size, "image_size"), (images_per_class, "images_per_class")):
+        if value is not None:
+            check_count(value, what)
+    loader = _loader(name)
+    keywords = {
+        "split": split,
+        "root": root,
+        "image_size": image_size,
+        "classes": classes,
+        "images_per_class": images_per_class,
+        "foreground": foreground,
+        "seed": seed,
+    }
+    _check_options(name, loader, options, tuple(keywords))
+    data = loader(**keywords, **options)
+    if not isinstance(data, LabelledImages):
+        raise DataError(f"{name} returned {type(data).__name__}; it must return kdprobe.data.LabelledImages.")
+    if foreground == "central" and data.foreground_kind != "central":
+        data = data.with_central_foreground()
+    return data
+
+
+def _loader(name: str) -> Callable[..., LabelledImages]:
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    if is_reference(name):
+        return load_function(name)
+    raise ConfigError(
+        f"No data set {name!r}; known are {', '.join(DATA_SETS)}, or name your own as file.py:function."
+        f"{nearest(name, list(DATA_SETS))}"
+    )
+
+
+def _check_options(name: str, loader: Callable, options: dict[str, Any], common: tuple[str, ...]) -> None:
+    parameters = inspect.signature(loader).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    missing = [c for c in common if c not in parameters]
+    if missing:
+        raise ConfigError(
+            f"{name} must accept the keyword {missing[0]!r}; let it take {', '.join(common)} or **options."
+        )
+    for option in options:
+        if option not in parameters:
+            own = [p for p in parameters if p not in common]
+            raise ConfigError(
+                f"{name} has no option {option!r}; its options are {', '.join([*common, *own])}."
+                f"{nearest(option, list(parameters))}"
+            )

@@ -1,0 +1,131 @@
+"""The settings of an experiment. Every field is a key of the config file and an option of the command line."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kdprobe.errors import ConfigError
+from kdprobe.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The data set.
+
+    Args:
+        name: cluttered_digits (embedded), tiny_imagenet, leeds_butterfly, image_folder, or file.py:function.
+        root: folder of the data, where the set needs one.
+        image_size: side of the square images in pixels.
+        classes: the first n classes, or a list of names; default all.
+        images_per_class: at most that many training images per class.
+        foreground: native (masks or boxes of the set) or central (the central square, for data without).
+        options: further options of the one set.
+    """
+
+    name: str = "cluttered_digits"
+    root: str | None = None
+    image_size: int | None = None
+    classes: int | list[str] | None = None
+    images_per_class: int | None = None
+    foreground: str = "native"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """The teacher.
+
+    Args:
+        epochs: of its training on labels.
+        weights: a file of weights to load; then it is not trained.
+    """
+
+    epochs: int = 10
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """What is measured and how concepts are counted.
+
+    Args:
+        layer: a tap of the network (conv, fc1, fc2, fc3) or a dotted module path.
+        images: number of probe images, from the training split, un-augmented.
+        foreground_share: lowest and highest share of foreground pixels of a probe image.
+        grid: cells along each side.
+        protocol: which sigma is reported: cheng2020 or cheng2020_resnet.
+        solver: how it is found: decomposed or sgd (the published procedure, slow).
+        internal_batch_size: rows of one pass; default: found from the network and the image size.
+        cell_rule: when a cell is foreground: majority, any or released.
+        margin: b in nats: a concept lies more than this below the baseline entropy.
+        scope: background of the whole data set or of each image as baseline: dataset or image.
+        empty: what an image without concepts does to lambda and rho: skip or zero.
+        weights: which weights make the learning distance: dependent, layer or all.
+        teacher: which epochs of the teacher are measured: all or last.
+        redraws: noisy copies of the maps that enter the intervals.
+        resamples: of the bootstrap over images.
+    """
+
+    layer: str = "fc1"
+    images: int = 32
+    foreground_share: tuple[float, float] = (0.05, 0.6)
+    grid: int = 16
+    protocol: str = "cheng2020"
+    solver: str = "decomposed"
+    internal_batch_size: int | None = None
+    cell_rule: str = "majority"
+    margin: float = 0.2
+    scope: str = "dataset"
+    empty: str = "skip"
+    weights: str = "dependent"
+    teacher: str = "all"
+    redraws: int = 50
+    resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        for name, known in (("teacher", ("all", "last")), ("weights", ("dependent", "layer", "all"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"measure.{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
+                )
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What the report shows.
+
+    Args:
+        title: heading of the report; default: data, model and layer.
+        images: number of probe images whose maps are shown.
+        epochs: number of epochs at which the maps are shown.
+    """
+
+    title: str | None = None
+    images: int = 4
+    epochs: int = 5
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """An experiment: one teacher, one baseline, some students, all of one architecture.
+
+    Args:
+        seed: of initial weights, batches, noise and bootstrap.
+        data: the data set.
+        model: vgg_small, vgg11, or your own as file.py:function.
+        model_options: options of the architecture.
+        teacher: the teacher.
+        students: distillation recipes, by name (kd, feature) or as YAML files.
+        training: of student and baseline, and of the teacher but for its epochs.
+        measure: what is measured and how concepts are counted.
+        report: what the report shows.
+    """
+
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    model: str = "vgg_small"
+    model_options: dict[str, Any] = field(default_factory=dict)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    students: list[str] = field(default_factory=lambda: ["kd"])
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    measure: MeasureConfig = field(default_factory=MeasureConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)

@@ -1,0 +1,102 @@
+"""Finding one's way back from a folder on disk to the experiment that it belongs to."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from kdprobe.errors import ConfigError
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.members import Member, members
+from kdprobe.recipes import load_recipe
+from kdprobe.storage import SnapshotStore, write_json
+
+
+def read_config(folder: str | Path) -> ExperimentConfig:
+    """The config that `folder`/config.yaml records. Raises ConfigError if there is none or it cannot be read."""
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"No {path}: {folder} is not the folder of an experiment; give one made by kdprobe run.")
+    try:
+        return _filled(ExperimentConfig, yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} cannot be read as a config ({error}); correct or remove it.") from error
+
+
+def _filled(kind: type, values: dict[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    names = {field.name for field in fields(kind)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise TypeError(f"unknown setting {', '.join(unknown)}")
+    made = {}
+    for name, value in values.items():
+        if is_dataclass(hints[name]):
+            made[name] = _filled(hints[name], value)
+        else:
+            made[name] = tuple(value) if name == "foreground_share" else value
+    return kind(**made)
+
+
+def experiment_folder(path: str | Path) -> Path | None:
+    """The experiment that `path` (itself, a network or a snapshots folder) belongs to, else None."""
+    path = Path(path).resolve()
+    for folder in (path, *list(path.parents)[:3]):
+        if (folder / "config.yaml").is_file():
+            return folder
+    return None
+
+
+def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
+    """The finished networks at `path`: all of an experiment, one network, or a folder of snapshots of one's own.
+
+    Snapshots without a run.json (from the callback or a loop of one's own) get a minimal one, written beside them, so that
+    they can be measured with the config's data and model.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ConfigError(f"No folder {path}; give the folder of an experiment, a network or snapshots.")
+    home = experiment_folder(path)
+    if home is not None:
+        known = [m for m in members(config, home) if m.record() is not None]
+        chosen = [m for m in known if path.resolve() in (home, m.folder.resolve())]
+        if chosen:
+            return chosen
+        raise ConfigError(
+            f"{path} is not a finished network of {home} (finished: {', '.join(m.name for m in known) or 'none'}); "
+            "run kdprobe run first."
+        )
+    folder = path if (path / "snapshots").is_dir() else path.parent if path.name == "snapshots" else None
+    if folder is None:
+        raise ConfigError(f"{path} holds neither config.yaml nor a folder snapshots; give a folder made by kdprobe.")
+    member = Member(folder.resolve().name, "student", load_recipe("baseline"), folder)
+    if member.record() is None:
+        _adopt(member)
+    return [member]
+
+
+def _adopt(member: Member) -> None:
+    epochs = [snapshot.epoch for snapshot in SnapshotStore(member.folder / "snapshots").list()]
+    if not epochs:
+        raise ConfigError(f"{member.folder / 'snapshots'} holds no valid snapshot; save some first.")
+    stage = {"index": 0, "name": "own training", "first_epoch": min(epochs), "last_epoch": max(epochs)}
+    write_json(
+        member.run_file,
+        {
+            "schema": 1,
+            "name": member.name,
+            "role": member.role,
+            "specification": {},
+            "provenance": {"git_revision": None},
+            "accuracy": None,
+            "accuracy_by_epoch": {},
+            "loss_by_epoch": {},
+            "seconds": None,
+            "steps": None,
+            "stages": [stage | {"classifier_trained": True, "analysed": True}],
+        },
+    )
+
+

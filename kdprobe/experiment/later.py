@@ -1,0 +1,53 @@
+"""What can be asked of networks that are trained already: measure, compare, report again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from kdprobe.errors import ConfigError
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.folders import members_at, read_config
+from kdprobe.experiment.measuring import measurable, measure_all
+from kdprobe.experiment.members import members
+from kdprobe.experiment.run import publish
+from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.summarise import summarise
+from kdprobe.records import ExperimentSummary
+
+
+def measure_networks(path: str | Path, config: ExperimentConfig, *, show_progress: bool = True) -> ExperimentSummary:
+    """Measures the finished networks at `path` (see `members_at`) as `config` says; what is measured stays."""
+    material = load_material(config)
+    found = [measurable(config, material, member) for member in members_at(path, config)]
+    measure_all(found, show_progress=show_progress)
+    return summarise(config, material, found)
+
+
+def compare_networks(
+    student: str | Path, baseline: str | Path, config: ExperimentConfig, *, show_progress: bool = True
+) -> ExperimentSummary:
+    """Measures two networks over the same probe images, if that is still to do, and compares them."""
+    material = load_material(config)
+    pair = []
+    for path, role in ((student, "student"), (baseline, "baseline")):
+        found = members_at(path, config)
+        if len(found) != 1:
+            raise ConfigError(f"{path} holds {len(found)} networks; give the folder of one.")
+        pair.append(replace(found[0], role=role, name="baseline" if role == "baseline" else found[0].name))
+    if pair[0].name == "baseline":
+        pair[0] = replace(pair[0], name=f"student ({Path(student).name})")
+    networks = [measurable(config, material, member) for member in pair]
+    measure_all(networks, show_progress=show_progress)
+    return summarise(config, material, networks)
+
+
+def report_again(folder: str | Path) -> ExperimentSummary:
+    """Writes comparison.json, tables, figures and report anew; measures only what is missing."""
+    config = read_config(folder)
+    material = load_material(config)
+    found = members(config, Path(folder))
+    unfinished = [member.name for member in found if member.record() is None]
+    if unfinished:
+        raise ConfigError(f"{folder}: {', '.join(unfinished)} not trained yet; run kdprobe run --out {folder} first.")
+    networks = [measurable(config, material, member) for member in found]
+    measure_all(networks, show_progress=True)
+    return publish(config, material, networks, Path(folder))

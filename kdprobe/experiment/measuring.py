@@ -1,0 +1,73 @@
+"""Measures the finished networks of an experiment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+from tqdm import tqdm
+
+from kdprobe.analysis import (
+    Measurement,
+    MeasurePlan,
+    analysed_snapshots,
+    load_measurement,
+    measure_run,
+    missing_shards,
+    plan_measurement,
+    weight_names,
+)
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.members import Member, analysed_epochs
+from kdprobe.experiment.setup import Material, build, measure_settings
+from kdprobe.storage import Snapshot
+
+
+@dataclass(frozen=True)
+class Measurable:
+    """A finished network with what is to be measured of it."""
+
+    member: Member
+    model: nn.Module  #: its weights are overwritten
+    plan: MeasurePlan
+    snapshots: list[Snapshot]
+
+
+def measurable(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
+    """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher."""
+    model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
+    plan = plan_measurement(model, material.probe, measure_settings(config))
+    first, last = analysed_epochs(member)
+    if member.role == "teacher" and config.measure.teacher == "last":
+        first = last
+    return Measurable(member, model, plan, analysed_snapshots(member.store, first, last))
+
+
+def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
+    """Measures what is not measured yet; returns the number of estimates (image and snapshot) made."""
+    todo = [m for m in found if missing_shards(m.member.folder, m.snapshots, m.plan)]
+    total = sum(len(m.snapshots) * len(m.plan.probe.ids) for m in found)
+    missing = 0
+    for m in todo:
+        missing += missing_shards(m.member.folder, m.snapshots, m.plan)
+    made = 0
+    if not todo:
+        return made
+    with tqdm(total=total, desc="measuring", unit="map", disable=None if show_progress else True) as bar:
+
+        def done(images: int) -> None:
+            nonlocal made
+            made += images
+            bar.update(images)
+
+        for m in found:
+            bar.set_description(f"measuring {m.member.name}")
+            before = made
+            measure_run(m.member.folder, m.model, m.snapshots, m.plan, done=done)
+            bar.update(len(m.snapshots) * len(m.plan.probe.ids) - (made - before))
+    return made
+
+
+def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
+    """What was measured of a network, with the path of the weights that the config names."""
+    names = weight_names(found.model, config.measure.layer, found.plan.probe.images[:2], config.measure.weights)
+    return load_measurement(found.member.folder, found.snapshots, found.plan, names)

@@ -1,0 +1,89 @@
+"""From the config to the objects that it names: data, probe images, networks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from kdprobe.analysis import CountSettings, MeasureSettings
+from kdprobe.data import LabelledImages, Probe, load_data, select_probe
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.networks import build_network, load_weights
+from kdprobe.training import derive_seed
+
+
+@dataclass(frozen=True)
+class Material:
+    """The data of an experiment, loaded once."""
+
+    train: LabelledImages
+    test: LabelledImages
+    probe: Probe
+
+
+def load_material(config: ExperimentConfig) -> Material:
+    """Both splits and the probe images. What is drawn is drawn by the experiment's seed."""
+    data = config.data
+    options = {
+        "root": data.root,
+        "image_size": data.image_size,
+        "classes": data.classes,
+        "foreground": data.foreground,
+        "seed": config.seed,
+        **data.options,
+    }
+    train = load_data(data.name, split="train", images_per_class=data.images_per_class, **options)
+    test = load_data(data.name, split="test", **options)
+    measure = config.measure
+    probe = select_probe(
+        train,
+        measure.images,
+        foreground_share=measure.foreground_share,
+        seed=config.seed,
+        grid=measure.grid,
+        rule=measure.cell_rule,
+    )
+    return Material(train, test, probe)
+
+
+def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
+    """An untrained network. Student and baseline of one seed are bitwise the same; the teacher has weights of its own."""
+    model = build_network(
+        config.model,
+        num_classes=len(material.train.classes),
+        image_shape=material.train.image_shape,
+        seed=derive_seed(config.seed, "initial weights", "teacher" if role == "teacher" else "learner"),
+        **config.model_options,
+    )
+    if role == "teacher" and config.teacher.weights is not None:
+        load_weights(model, config.teacher.weights)
+    return model.to(device(config))
+
+
+def device(config: ExperimentConfig) -> torch.device:
+    usable = torch.cuda.is_available() and config.training.device != "cpu"
+    return torch.device("cuda" if usable else "cpu")
+
+
+def measure_settings(config: ExperimentConfig) -> MeasureSettings:
+    measure = config.measure
+    return MeasureSettings(
+        layer=measure.layer,
+        protocol=measure.protocol,
+        solver=measure.solver,
+        grid=measure.grid,
+        seed=config.seed,
+        internal_batch_size=measure.internal_batch_size,
+    )
+
+
+def count_settings(config: ExperimentConfig) -> CountSettings:
+    measure = config.measure
+    return CountSettings(
+        margin=measure.margin,
+        scope=measure.scope,
+        empty=measure.empty,
+        redraws=measure.redraws,
+        resamples=measure.resamples,
+        seed=config.seed,
+    )

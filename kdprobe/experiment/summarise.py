@@ -1,0 +1,139 @@
+"""Puts the summary of an experiment together from what was measured."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from kdprobe.analysis import (
+    Measurement,
+    ceiling,
+    common_images,
+    compare,
+    concept_maps,
+    curves,
+    judge,
+    metric_intervals,
+    network_values,
+    settings_record,
+)
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.measuring import Measurable, measured
+from kdprobe.experiment.provenance import provenance
+from kdprobe.experiment.setup import Material, count_settings
+from kdprobe.metrics import METRICS
+from kdprobe.records import ExperimentSummary, NetworkSummary
+
+_WEIGHTS = {
+    "dependent": "all parameters on which the layer's value depends",
+    "layer": "the layer's weight matrix alone (released code)",
+    "all": "all parameters of the network",
+}
+
+
+def summarise(config: ExperimentConfig, material: Material, found: Sequence[Measurable]) -> ExperimentSummary:
+    """Metrics, curves, comparisons, verdicts and maps of the measured networks, over the images usable in all."""
+    settings = count_settings(config)
+    whole = {m.member.name: measured(config, m) for m in found}
+    usable = common_images(whole)
+    foreground = material.probe.foreground_cells[usable]
+    kept = {name: measurement.only(usable) for name, measurement in whole.items()}
+    values = {name: network_values(name, kept[name], foreground, settings) for name in kept}
+    networks = [_network(config, m, kept[m.member.name], values, foreground) for m in found]
+    comparisons, hypotheses = [], []
+    for m in found:
+        if m.member.role == "student" and "baseline" in values:
+            against = compare(m.member.name, "baseline", values, settings)
+            comparisons += against
+            hypotheses += judge(against)
+    shown = [m.member.name for m in found if m.member.role != "teacher"] or [m.member.name for m in found]
+    maps = concept_maps(
+        whole,
+        shown,
+        material.probe,
+        material.train,
+        usable,
+        settings,
+        images=config.report.images,
+        epochs=config.report.epochs,
+    )
+    return ExperimentSummary(
+        title=config.report.title or f"{config.data.name}, {config.model}, layer {config.measure.layer}",
+        networks=tuple(networks),
+        comparisons=tuple(comparisons),
+        hypotheses=tuple(hypotheses),
+        maps=tuple(maps),
+        settings={"config": asdict(config), "measurement": settings_record(found[0].plan)},
+        provenance={**provenance(), "trained": {m.member.name: _training(m) for m in found}},
+        notes=tuple(_notes(config, material, found, whole, usable)),
+    )
+
+
+def _network(
+    config: ExperimentConfig, found: Measurable, kept: Measurement, values: dict, foreground: torch.Tensor
+) -> NetworkSummary:
+    settings, name = count_settings(config), found.member.name
+    record = found.member.record()
+    stage = next(stage for stage in record["stages"] if stage["analysed"])
+    return NetworkSummary(
+        name=name,
+        role=found.member.role,
+        recipe=found.member.recipe.name,
+        layer=config.measure.layer,
+        epochs=kept.epochs,
+        path=tuple(kept.path.tolist()),
+        curves=curves(name, kept, foreground, settings),
+        metrics=metric_intervals(values[name], settings),
+        left_out={metric: int(values[name].values[metric].isnan().sum()) for metric in METRICS},
+        accuracy=record["accuracy"],
+        accuracy_by_epoch=tuple(record["accuracy_by_epoch"].get(str(epoch)) for epoch in kept.epochs),
+        accuracy_note="" if stage["classifier_trained"] else "classifier not trained yet",
+        noise_ceiling=ceiling(kept, foreground, settings),
+        flagged=kept.flagged,
+    )
+
+
+def _training(found: Measurable) -> dict[str, Any]:
+    record = found.member.record()
+    return {key: record[key] for key in ("seconds", "steps")} | {"git_revision": record["provenance"]["git_revision"]}
+
+
+def _notes(
+    config: ExperimentConfig,
+    material: Material,
+    found: Sequence[Measurable],
+    whole: dict[str, Measurement],
+    usable: torch.Tensor,
+) -> list[str]:
+    probe, notes = material.probe, []
+    notes.append(
+        f"{len(probe.ids)} probe images from the training split, un-augmented; D is the distance of "
+        f"{_WEIGHTS[config.measure.weights]}."
+    )
+    notes.append("One seed: the intervals leave out the variation between seeds.")
+    notes += probe.notes
+    if material.train.foreground_kind == "central":
+        notes.append("The foreground is a fixed central square, not the object: N_fg and N_bg are coarse.")
+    if material.train.foreground_kind == "box":
+        notes.append("The foreground is a box: its corners are background that counts as foreground.")
+    for split in (material.train, material.test):
+        if split.left_out:
+            path, reason = split.left_out[0]
+            notes.append(f"{len(split.left_out)} images of the {split.split} split were left out, first {path}: {reason}.")
+    if int((~usable).sum()):
+        outcomes = {name: m.outcomes for name, m in whole.items() if not bool(m.usable.all())}
+        notes.append(f"{int((~usable).sum())} probe images left all networks, because an estimate failed: {outcomes}.")
+    flagged = {name: m.flagged for name, m in whole.items() if m.flagged}
+    if flagged:
+        notes.append(f"Estimates that did not reach the target entropy (kept, flagged): {flagged}.")
+    lengths = {len(m.snapshots) - 1 for m in found}
+    if len(lengths) > 1:
+        notes.append("D and rho grow and fall with the number of epochs: compare them only between equal numbers.")
+    staged = [m.member.name for m in found if len(m.member.recipe.stages) > 1]
+    if staged:
+        notes.append(
+            f"{', '.join(staged)}: measured on the distillation stage alone, before the classifier is trained; the "
+            "accuracy is that after all stages."
+        )
+    return notes

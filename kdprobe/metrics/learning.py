@@ -1,0 +1,105 @@
+"""H2: how far the weights have moved when an image is learned best (arXiv 2003.03622)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdprobe.errors import InputError
+from kdprobe.metrics.checks import counts
+from kdprobe.records import LearningDistance
+
+
+def weight_path(state_dicts: Iterable[Mapping[str, Tensor]], names: Sequence[str]) -> Tensor:
+    """Cumulative weight distance, (M+1,) float64, ≥ 0: entry k is sum_{j=1..k} ‖w_j - w_{j-1}‖ / ‖w_0‖, entry
+    0 is 0.
+
+    state_dicts: one per snapshot, epochs 0 ... M in order; may be a generator: one snapshot and a copy of the
+    one before are held at a time. names: the tensors that make up w, the same list for every network that is
+    compared; the norm is the Euclidean one over all their entries together.
+
+    Raises InputError for no snapshot, no or repeated names, a name that a snapshot lacks, shapes that change,
+    non-finite weights, and initial weights that are all zero.
+    """
+    if isinstance(names, str) or not names or len(set(names)) != len(names):
+        raise InputError(f"names must be a list of different tensor names; got {names!r}.")
+    path, scale, previous = [], 0.0, None
+    for epoch, state in enumerate(state_dicts):
+        current = {name: _tensor(state, name, epoch) for name in names}
+        if previous is None:
+            path, scale = [0.0], _norm(current.values())
+            if scale == 0:
+                raise InputError("The initial weights are all zero: no unit of distance; name other tensors.")
+        else:
+            path.append(path[-1] + _norm(_differences(current, previous, epoch)) / scale)
+        previous = current
+    if not path:
+        raise InputError("weight_path got no snapshot; give the state dicts of the epochs 0 ... M.")
+    return torch.tensor(path, dtype=torch.float64)
+
+
+def _tensor(state: Mapping[str, Tensor], name: str, epoch: int) -> Tensor:
+    if name not in state:
+        raise InputError(f"Snapshot {epoch} has no tensor {name!r}; compare snapshots of one architecture.")
+    # A copy: the tensors of a state dict are the live weights, which move on.
+    tensor = state[name].detach().to(device="cpu", dtype=torch.float64, copy=True)
+    if not bool(torch.isfinite(tensor).all()):
+        raise InputError(f"{name!r} of snapshot {epoch} has NaN or infinite values: the training diverged.")
+    return tensor
+
+
+def _differences(current: dict[str, Tensor], previous: dict[str, Tensor], epoch: int) -> Iterable[Tensor]:
+    for name, tensor in current.items():
+        if tensor.shape != previous[name].shape:
+            raise InputError(
+                f"Tensor {name!r} has the shape {tuple(tensor.shape)} in snapshot {epoch}, before "
+                f"{tuple(previous[name].shape)}; compare snapshots of one architecture."
+            )
+        yield tensor - previous[name]
+
+
+def _norm(tensors: Iterable[Tensor]) -> float:
+    return float(torch.stack([tensor.square().sum() for tensor in tensors]).sum().sqrt())
+
+
+def learning_distance(n_foreground_by_epoch: Any, path: Any) -> LearningDistance:
+    """D_mean, D_std: mean and spread over images of the weight distance at the image's peak epoch.
+
+    n_foreground_by_epoch: (M, N) counts at epochs 1 ... M; path: (M+1,) of `weight_path`, epochs 0 ... M.
+    The peak epoch is the first one (1 ... M) with most foreground concepts. Images without a foreground
+    concept at any epoch are left out (else they would score the smallest distance). Spreads have ddof 0;
+    `var` is what the paper's equation for D_std says. NaN where no image is left. Comparable only between
+    networks with equal M.
+
+    Raises InputError for negative or non-finite counts, M = 0, and a path that has another length, does not
+    start at 0, decreases or is not finite.
+    """
+    n_foreground = counts(n_foreground_by_epoch, "n_foreground_by_epoch", 2)
+    path = _checked_path(path, epochs=len(n_foreground))
+    most = n_foreground.max(0).values
+    before_peak = ((n_foreground == most).cumsum(0) == 0).sum(0)
+    peak_epoch = torch.where(most > 0, before_peak + 1, 0)
+    per_image = torch.where(most > 0, path[peak_epoch], float("nan"))
+    valid = per_image[most > 0]
+    var = float(valid.var(correction=0)) if len(valid) else float("nan")
+    return LearningDistance(
+        mean=float(valid.mean()) if len(valid) else float("nan"),
+        std=var**0.5,
+        var=var,
+        per_image=per_image,
+        peak_epoch=peak_epoch,
+        left_out=int((most <= 0).sum()),
+    )
+
+
+def _checked_path(path: Any, epochs: int) -> Tensor:
+    path = torch.as_tensor(path).detach().cpu().to(torch.float64)
+    if epochs == 0 or tuple(path.shape) != (epochs + 1,):
+        raise InputError(
+            f"path must have one entry more than the {epochs} epochs counted (at least 1), for epoch 0; "
+            f"got the shape {tuple(path.shape)}."
+        )
+    if not bool(torch.isfinite(path).all()) or float(path[0]) != 0 or bool((path.diff() < 0).any()):
+        raise InputError("path must be finite, start at 0 and never decrease; make it with weight_path.")
+    return path

@@ -1,0 +1,192 @@
+"""The experiment as data: comparison.json, and the way back from the files to the record."""
+
+import csv
+import json
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from kdprobe.errors import DataError
+from kdprobe.records import (
+    Comparison,
+    ConceptMaps,
+    ExperimentSummary,
+    Hypothesis,
+    Interval,
+    NetworkSummary,
+)
+from kdprobe.report.words import WORDS
+
+CURVE_COLUMNS = ("network", "epoch", "path", "metric", "value", "low", "high", "n")
+MAP_ARRAYS = ("image", "foreground", "foreground_cells")
+
+
+def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
+    """A JSON-able dict: `networks.<name>.<metric>` = {value, low, high, n} for the metrics, `comparisons` =
+    [{student, baseline, metric, difference, low, high, n, verdict}], and beside them `title`, `hypotheses`,
+    `details` (by network: role, recipe, layer, epochs, weight path, accuracy, ...), `notes`, `settings`,
+    `provenance`. NaN becomes null.
+    """
+    missing = Interval(float("nan"), float("nan"), float("nan"), 0)
+    return plain(
+        {
+            "title": summary.title,
+            "networks": {
+                network.name: {metric: asdict(network.metrics.get(metric, missing)) for metric in WORDS}
+                for network in summary.networks
+            },
+            "comparisons": [asdict(comparison) for comparison in summary.comparisons],
+            "hypotheses": [asdict(hypothesis) for hypothesis in summary.hypotheses],
+            "details": {network.name: _details(network) for network in summary.networks},
+            "notes": list(summary.notes),
+            "settings": summary.settings,
+            "provenance": summary.provenance,
+        }
+    )
+
+
+def _details(network: NetworkSummary) -> dict[str, Any]:
+    keys = (
+        "role",
+        "recipe",
+        "layer",
+        "epochs",
+        "path",
+        "left_out",
+        "accuracy",
+        "accuracy_by_epoch",
+        "accuracy_note",
+        "noise_ceiling",
+        "flagged",
+    )
+    return {key: getattr(network, key) for key in keys}
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: tuples become lists, NaN and inf null, what is unknown its text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(item) for item in items]
+    if hasattr(value, "tolist"):  # numpy and torch, scalars too
+        return plain(value.tolist())
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return str(value)
+
+
+def read_summary(folder: str | Path) -> ExperimentSummary:
+    """The record of a finished experiment from `folder`/comparison.json and `folder`/tables (curves.csv,
+    concept_maps.npz). Raises DataError, naming the path, if a file is missing or damaged.
+    """
+    folder = Path(folder)
+    data = _read(folder / "comparison.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
+    rows = _read(folder / "tables" / "curves.csv", _csv_rows)
+    maps = folder / "tables" / "concept_maps.npz"
+    return _read(
+        folder / "comparison.json",
+        lambda _: ExperimentSummary(
+            title=data["title"],
+            networks=tuple(
+                _network(
+                    name, data["details"][name], metrics, [row for row in rows if row["network"] == name]
+                )
+                for name, metrics in data["networks"].items()
+            ),
+            comparisons=tuple(Comparison(**_numbers(item)) for item in data["comparisons"]),
+            hypotheses=tuple(
+                Hypothesis(**{**item, "metrics": tuple(item["metrics"])}) for item in data["hypotheses"]
+            ),
+            maps=_read(maps, read_maps) if maps.exists() else (),
+            settings=data["settings"],
+            provenance=data["provenance"],
+            notes=tuple(data["notes"]),
+        ),
+    )
+
+
+def _read(path: Path, reader):
+    try:
+        return reader(path)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} does not exist: give the folder of a finished experiment (the --out of kdprobe run)"
+        ) from error
+    except DataError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+        raise DataError(
+            f"{path} does not hold what kdprobe writes there ({type(error).__name__}: {error}): "
+            "write it again with kdprobe report"
+        ) from error
+
+
+def _csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != CURVE_COLUMNS:
+            raise ValueError(f"columns {reader.fieldnames} instead of {list(CURVE_COLUMNS)}")
+        return list(reader)
+
+
+def _numbers(item: dict[str, Any]) -> dict[str, Any]:
+    keys = ("value", "difference", "low", "high")
+    return {k: float("nan") if k in keys and v is None else v for k, v in item.items()}
+
+
+def _network(name: str, details: dict, metrics: dict, rows: list[dict[str, str]]) -> NetworkSummary:
+    curves: dict[str, list[Interval]] = {}
+    for row in rows:
+        numbers = (float(row[key] or "nan") for key in ("value", "low", "high"))
+        curves.setdefault(row["metric"], []).append(Interval(*numbers, int(row["n"])))
+    if any(len(points) != len(details["epochs"]) for points in curves.values()):
+        raise ValueError(f"tables/curves.csv does not hold every epoch of {name!r}")
+    tuples = {key: tuple(details[key]) for key in ("epochs", "accuracy_by_epoch")}
+    tuples["path"] = tuple(float("nan") if distance is None else distance for distance in details["path"])
+    return NetworkSummary(
+        **{**details, **tuples},
+        name=name,
+        curves={metric: tuple(points) for metric, points in curves.items()},
+        metrics={metric: Interval(**_numbers(item)) for metric, item in metrics.items()},
+    )
+
+
+def map_arrays(maps: tuple[ConceptMaps, ...]) -> dict[str, np.ndarray]:
+    """The concept maps as named arrays: one JSON text (`index`) for the names, the rest numbers."""
+    index = [
+        {"image_id": m.image_id, "label": m.label, "epochs": list(m.epochs), "networks": list(m.entropy)}
+        for m in maps
+    ]
+    arrays = {"index": np.array(json.dumps(index))}
+    for i, record in enumerate(maps):
+        for key in MAP_ARRAYS:
+            arrays[f"{i}/{key}"] = np.asarray(getattr(record, key))
+        for k, name in enumerate(record.entropy):
+            arrays[f"{i}/entropy/{k}"] = np.asarray(record.entropy[name])
+            arrays[f"{i}/concepts/{k}"] = np.asarray(record.concepts[name])
+    return arrays
+
+
+def read_maps(path: Path) -> tuple[ConceptMaps, ...]:
+    """The concept maps that `map_arrays` describes, from an .npz file; pickled content is refused."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return tuple(
+            ConceptMaps(
+                image_id=item["image_id"],
+                label=item["label"],
+                epochs=tuple(item["epochs"]),
+                **{key: arrays[f"{i}/{key}"] for key in MAP_ARRAYS},
+                **{
+                    kind: {name: arrays[f"{i}/{kind}/{k}"] for k, name in enumerate(item["networks"])}
+                    for kind in ("entropy", "concepts")
+                },
+            )
+            for i, item in enumerate(json.loads(str(arrays["index"])))
+        )

@@ -1,0 +1,208 @@
+"""The numbers as tables: CSV for programs (full precision), Markdown and LaTeX for texts (rounded)."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import numpy as np
+
+from kdprobe.metrics import METRICS
+from kdprobe.plots import interval_text, unit
+from kdprobe.records import Comparison, ExperimentSummary, Interval, NetworkSummary
+from kdprobe.report.comparison import CURVE_COLUMNS, map_arrays, plain
+from kdprobe.report.words import WORDS
+
+
+def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
+    """Write metrics.csv, comparisons.csv, curves.csv, metrics.md, metrics.tex and (if there are maps)
+    concept_maps.npz into `folder`; return the paths. A missing value is an empty field.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "metrics.csv": _csv(
+            ("network", "role", "metric", "value", "low", "high", "n", "unit"), _metrics(summary)
+        ),
+        "comparisons.csv": _csv(
+            ("student", "baseline", "metric", "difference", "low", "high", "n", "verdict"),
+            _comparisons(summary),
+        ),
+        "curves.csv": _csv(CURVE_COLUMNS, _curves(summary.networks)),
+        "metrics.md": markdown_table(summary).encode(),
+        "metrics.tex": latex_table(summary).encode(),
+    }
+    if summary.maps:
+        target = BytesIO()
+        np.savez_compressed(target, **map_arrays(summary.maps))
+        files["concept_maps.npz"] = target.getvalue()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in files]
+
+
+def markdown_table(summary: ExperimentSummary) -> str:
+    """Two Markdown tables: the metrics of each network, and the differences student - baseline."""
+    lines = _markdown(
+        ["metric", "unit", "better", *(n.name for n in summary.networks)],
+        [
+            [METRICS[m].symbol, unit(m), _better(m), *(_joined(n.metrics.get(m)) for n in summary.networks)]
+            for m in WORDS
+        ],
+    )
+    if summary.comparisons:
+        lines += ["", "Student − baseline, over the images valid in both:", ""]
+        lines += _markdown(
+            ["student", "baseline", "metric", "difference", "verdict"],
+            [
+                [
+                    c.student,
+                    c.baseline,
+                    METRICS[c.metric].symbol,
+                    _joined(_as_interval(c), signed=True),
+                    c.verdict,
+                ]
+                for c in summary.comparisons
+            ],
+        )
+    return "\n".join(lines) + "\n"
+
+
+def latex_table(summary: ExperimentSummary) -> str:
+    """The same two tables in LaTeX; the preamble needs the package booktabs."""
+    lines = ["% needs \\usepackage{booktabs}"]
+    lines += _latex(
+        ["metric", "unit", "better", *(n.name for n in summary.networks)],
+        [
+            [
+                WORDS[m].latex,
+                tex(unit(m)),
+                _better(m),
+                *(tex(_joined(n.metrics.get(m))) for n in summary.networks),
+            ]
+            for m in WORDS
+        ],
+    )
+    if summary.comparisons:
+        lines += ["", "\\medskip", ""]
+        lines += _latex(
+            ["student", "baseline", "metric", "difference", "verdict"],
+            [
+                [
+                    tex(c.student),
+                    tex(c.baseline),
+                    WORDS[c.metric].latex,
+                    tex(_joined(_as_interval(c), signed=True)),
+                    tex(c.verdict),
+                ]
+                for c in summary.comparisons
+            ],
+        )
+    return "\n".join(lines) + "\n"
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "−": "$-$",
+    "‖": r"$\|$",
+    "₀": "$_0$",
+    "²": "$^2$",
+}
+
+
+def tex(text: str) -> str:
+    """`text` as LaTeX prints it: nothing in it is a command, no bracket at its start an optional argument."""
+    escaped = "".join(_TEX.get(c, c) for c in _one_line(text))
+    return "{" + escaped + "}" if escaped.startswith(("[", "*")) else escaped
+
+
+def md(text: str) -> str:
+    """`text` as Markdown shows it, inside a table cell: no markup, no HTML, no new column."""
+    escaped = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|~!$])", r"\\\1", escaped)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def _better(metric: str) -> str:
+    return "higher" if METRICS[metric].higher_is_better else "lower"
+
+
+def _as_interval(found: Comparison) -> Interval:
+    return Interval(found.difference, found.low, found.high, found.n)
+
+
+def _joined(found: Interval | None, signed: bool = False) -> str:
+    if found is None:
+        return "n/a"
+    return " ".join(interval_text(found.value, found.low, found.high, signed=signed)) + f", n = {found.n}"
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [[md(cell) for cell in head], ["---"] * len(head), *([md(cell) for cell in row] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _latex(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    body = [" & ".join(row) + r" \\" for row in rows]
+    title = " & ".join(tex(cell) for cell in head) + r" \\"
+    columns = "l" * len(head)
+    return [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        title,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence]) -> bytes:
+    target = StringIO(newline="")
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([_field(value) for value in row] for row in rows)
+    return target.getvalue().encode()
+
+
+def _field(value) -> str:
+    value = plain(value)
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _metrics(summary: ExperimentSummary) -> Iterable[tuple]:
+    nan = float("nan")
+    for network in summary.networks:
+        for metric in WORDS:
+            found = network.metrics.get(metric, Interval(nan, nan, nan, 0))
+            numbers = (found.value, found.low, found.high, found.n)
+            yield network.name, network.role, metric, *numbers, unit(metric)
+
+
+def _comparisons(summary: ExperimentSummary) -> Iterable[tuple]:
+    for c in summary.comparisons:
+        yield c.student, c.baseline, c.metric, c.difference, c.low, c.high, c.n, c.verdict
+
+
+def _curves(networks: Sequence[NetworkSummary]) -> Iterable[tuple]:
+    for network in networks:
+        for metric, points in network.curves.items():
+            for epoch, path, point in zip(network.epochs, network.path, points, strict=True):
+                yield network.name, epoch, path, metric, point.value, point.low, point.high, point.n

@@ -1,0 +1,130 @@
+"""What the metrics, the hypotheses and the verdicts mean, in plain words. No numbers of a run stand here."""
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """How one metric is written and what it means."""
+
+    letter: str  #: symbol without its index
+    index: str  #: index of the symbol, or empty
+    latex: str  #: symbol in LaTeX
+    title: str
+    meaning: str  #: one sentence
+
+
+#: In the order in which every table lists them; the keys are the names in comparison.json.
+WORDS = {
+    "n_foreground": Words(
+        "N",
+        "fg",
+        r"$N_\mathrm{fg}$",
+        "foreground concepts",
+        "How many cells on the object the network holds on to (visual concepts), per image.",
+    ),
+    "n_background": Words(
+        "N",
+        "bg",
+        r"$N_\mathrm{bg}$",
+        "background concepts",
+        "How many cells beside the object it holds on to although the class does not need them, per image.",
+    ),
+    "relevance_ratio": Words(
+        "λ",
+        "",
+        r"$\lambda$",
+        "relevance ratio",
+        "Which share of an image's visual concepts lies on the object.",
+    ),
+    "learning_distance_mean": Words(
+        "D",
+        "mean",
+        r"$D_\mathrm{mean}$",
+        "learning distance, mean",
+        "How far the weights had moved when an image had most foreground concepts: short means learned fast.",
+    ),
+    "learning_distance_std": Words(
+        "D",
+        "std",
+        r"$D_\mathrm{std}$",
+        "learning distance, std",
+        "How much that distance differs between images: small means that all were learned at the same time.",
+    ),
+    "learning_distance_var": Words(
+        "D",
+        "var",
+        r"$D_\mathrm{var}$",
+        "learning distance, variance",
+        "The square of the one above; the paper's formula for D_std is this variance, so both are given.",
+    ),
+    "stability": Words(
+        "ρ",
+        "",
+        r"$\rho$",
+        "stability",
+        "Which share of all foreground concepts ever seen is kept at the end: high means few detours.",
+    ),
+}
+
+#: What a hypothesis says of the student, by the way its test ended.
+FINDINGS = {
+    "H1": {
+        "supported": "The student looks more at the object and less beside it than the baseline.",
+        "contradicted": "The student does not look more at the object: where decided, the baseline leads.",
+        "undecided": "Whether the student looks more at the object and less beside it stays open.",
+    },
+    "H2": {
+        "supported": "The student learned its concepts faster and more at the same time than the baseline.",
+        "contradicted": "The student did not learn faster or more evenly: where decided, the baseline leads.",
+        "undecided": "Whether the student learned its concepts faster and more at the same time stays open.",
+    },
+    "H3": {
+        "supported": "The student took fewer detours: it kept more of the concepts that it once had.",
+        "contradicted": "The student took more detours: it dropped more of the concepts that it once had.",
+        "undecided": "Whether the student took fewer detours than the baseline stays open.",
+    },
+}
+
+#: Why a verdict is what it is.
+REASONS = {
+    "supported": "Every interval lies on the side that the hypothesis expects.",
+    "contradicted": "At least one interval lies on the wrong side, and none on the expected one.",
+    "undecided": "At least one interval includes zero, so these images do not settle it.",
+    "missing": "At least one of its metrics has no value, so it cannot be judged.",
+    "mixed": "The metrics disagree: one interval lies on the expected side and another on the wrong one.",
+}
+
+LIMITS = (
+    "A visual concept is a cell of a grid in which the layer discards clearly less of the input than it "
+    "does on the background on average. It is no object part and has no name: the counts say how much "
+    "the network looks at, and where, not what it recognises there.",
+    "The counts depend on the protocol, the margin, the grid and the layer. Compare them only between "
+    "networks that were measured alike, as here, and not with numbers from elsewhere.",
+    "What counts as foreground comes from masks, boxes or a fixed square. A box also holds some background.",
+    "One layer was looked at. Another layer may tell another story.",
+    "More or cleaner concepts do not by themselves mean better accuracy, and a difference found here "
+    "does not say which part of the distillation caused it.",
+    "The learning distance depends on which weights it counts. It and the stability compare only "
+    "networks that were followed for the same number of epochs.",
+    "A verdict rests on 95 % intervals, one per metric, without a correction for looking at several of "
+    "them: among many comparisons a few will look decided by chance.",
+)
+
+SEEDS = (
+    "Each network here is one training run: the intervals leave out the variation between seeds. "
+    "Another seed may give another verdict."
+)
+EPOCHS_DIFFER = (
+    "The networks were followed for different numbers of epochs ({epochs}): "
+    "D and ρ of these networks must not be compared with each other."
+)
+CEILING = (
+    "Noise ceiling of ρ: a map that never changed would show less than 1 under the estimator's noise, namely "
+    "{values}; a measured ρ cannot be expected to come closer to 1 than that."
+)
+FLAGGED = (
+    "Estimates that did not reach the protocol's target entropy: {values}. The nearest iterate was used; "
+    "they are in the numbers."
+)
+LEFT_OUT = "Images without a value, left out of the metric, of {name}: {values}."
+MISSING_MAPS = "No concept maps were kept for this experiment."

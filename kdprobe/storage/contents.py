@@ -1,0 +1,74 @@
+"""Reading a binary file: bytes verified first, then the guards, then every tensor against its own sha256."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+import torch
+from h5py import h5s
+
+from kdprobe.storage.dtypes import to_tensor
+from kdprobe.storage.envelope import corrupt, read_verified
+from kdprobe.storage.guards import Refused, guarded_contents
+from kdprobe.storage.image import Entry, array_digest
+
+_Result = TypeVar("_Result")
+
+
+def read_header(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], list[Entry], str]:
+    """Header, entries and digest of the file at `path`; every byte is verified, no tensor is unpacked.
+
+    Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
+    """
+    return _parsed(path, kind, lambda header, contents: (header, [entry for entry, _ in contents]))
+
+
+def read_tensors(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+    """Header, tensors by name in the order in which they were saved, and digest of the file at `path`.
+
+    Names that were tied share one tensor again. Takes the memory of the file and of its tensors.
+
+    Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
+    """
+
+    def unpack(header, contents):
+        places = {}
+        for entry, dataset in contents:
+            tensor = _tensor(entry, dataset)
+            places.update(zip(entry.order, ((name, tensor) for name in entry.names), strict=True))
+        return header, dict(places[position] for position in sorted(places))
+
+    return _parsed(path, kind, unpack)
+
+
+def _parsed(path: str | os.PathLike, kind: str, use: Callable[..., tuple]) -> tuple:
+    path = Path(path)
+    data, digest = read_verified(path)
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            header, contents = guarded_contents(file, len(data))
+            if header.get("kind") != kind:
+                raise Refused(f"it is not a file of kind {kind!r}")
+            return (*use(header, contents), digest)
+    except MemoryError:
+        raise
+    except Refused as error:
+        raise corrupt(path, str(error)) from error
+    except Exception as error:  # on damaged structures h5py raises nearly every built-in error
+        raise corrupt(path, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
+
+
+def _tensor(entry: Entry, dataset: h5py.h5d.DatasetID) -> torch.Tensor:
+    array = np.empty(dataset.shape, dtype=dataset.dtype)
+    if array.size:
+        dataset.read(h5s.ALL, h5s.ALL, array)
+    if array_digest(array) != entry.sha256:
+        raise Refused(f"the sha256 of tensor {entry.names[0]!r} is not the one that was written")
+    try:
+        return to_tensor(array, entry.dtype)
+    except ValueError as error:
+        raise Refused(f"tensor {entry.names[0]!r}: {error}") from error

@@ -1,0 +1,51 @@
+"""A stored state back into a network: all of it or nothing, with the difference named."""
+
+from collections.abc import Mapping
+
+import torch
+
+from kdprobe.errors import SnapshotError
+from kdprobe.storage.names import plain_names
+
+_SHOWN = 3
+
+
+def load_state(
+    model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: object = "the state"
+) -> None:
+    """Copies `state` into `model`; names must agree on both sides (prefixes of wrappers aside), shapes too.
+
+    `source` (a path, say) is what the error sentence calls the state. If anything differs, nothing is copied.
+
+    Raises SnapshotError naming the first tensors that differ, with their shapes.
+    """
+    own = model.state_dict()
+    stored = {plain: state[name] for name, plain in plain_names(state).items()}
+    wanted = {plain: name for name, plain in plain_names(own).items()}
+    differences = [_difference(plain, own[name], stored) for plain, name in wanted.items()]
+    differences += [
+        f"{name} {_shape(value)} is not in the model" for name, value in stored.items() if name not in wanted
+    ]
+    differences = [difference for difference in differences if difference]
+    if differences:
+        more = f" (and {len(differences) - _SHOWN} more)" if len(differences) > _SHOWN else ""
+        raise SnapshotError(
+            f"{source} does not fit {type(model).__name__}: {'; '.join(differences[:_SHOWN])}{more}. "
+            "Build the model with the options of the run that saved it."
+        )
+    try:
+        model.load_state_dict({name: stored[plain] for plain, name in wanted.items()}, strict=True)
+    except RuntimeError as error:
+        raise SnapshotError(f"{source} does not fit the model {type(model).__name__}: {error}") from error
+
+
+def _difference(name: str, own: object, stored: Mapping[str, torch.Tensor]) -> str | None:
+    if name not in stored:
+        return f"{name} {_shape(own)} is missing"
+    if _shape(own) != _shape(stored[name]):
+        return f"{name} is {_shape(stored[name])}, the model has {_shape(own)}"
+    return None
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, torch.Tensor) else f"(a {type(value).__name__})"

@@ -1,0 +1,34 @@
+"""Training by recipe, and the callback that keeps the weights of any Lightning training, epoch by epoch."""
+
+from importlib import import_module
+
+from kdprobe.training.result import StageRecord, TrainingResult
+from kdprobe.training.seeds import derive_seed
+from kdprobe.training.settings import TrainingSettings
+
+#: loaded on first use, because they import Lightning
+_LAZY = {
+    "WeightSnapshots": "kdprobe.training.snapshots",
+    "evaluate_accuracy": "kdprobe.training.accuracy",
+    "train_network": "kdprobe.training.train",
+}
+
+__all__ = [
+    "StageRecord",
+    "TrainingResult",
+    "TrainingSettings",
+    "WeightSnapshots",
+    "derive_seed",
+    "evaluate_accuracy",
+    "train_network",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

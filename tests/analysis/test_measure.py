@@ -1,0 +1,142 @@
+"""Measuring a run: what is kept, what is not done again, what is damaged."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from kdprobe.analysis import (
+    MeasureSettings,
+    analysed_snapshots,
+    load_measurement,
+    measure_run,
+    missing_shards,
+    plan_measurement,
+    weight_names,
+)
+from kdprobe.analysis.measure import entropy_folder
+from kdprobe.data import Probe
+from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.estimator import EntropyEstimator
+from kdprobe.storage import EntropyStore, SnapshotStore
+
+GRID = 4
+
+
+def make_net(seed=0):
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 6), nn.Linear(6, 2)
+    )
+    net.taps = {"fc1": "4"}
+    return net
+
+
+def make_probe(count=3):
+    generator = torch.Generator().manual_seed(5)
+    cells = torch.zeros(count, GRID, GRID, dtype=torch.bool)
+    cells[:, 1:3, 1:3] = True
+    return Probe(
+        images=torch.randn(count, 3, 8, 8, generator=generator),
+        labels=torch.zeros(count, dtype=torch.int64),
+        foregrounds=cells.repeat_interleave(2, 1).repeat_interleave(2, 2),
+        foreground_cells=cells,
+        ids=tuple(f"image-{i}" for i in range(count)),
+        left_out={},
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Three snapshots of a network that drifts."""
+    store, net = SnapshotStore(tmp_path / "snapshots"), make_net()
+    for epoch in range(3):
+        store.save(net, epoch=epoch, step=10 * epoch)
+        with torch.no_grad():
+            for place, parameter in enumerate(net.parameters()):
+                parameter += 0.05 * torch.randn(
+                    parameter.shape, generator=torch.Generator().manual_seed(100 * epoch + place)
+                )
+    return tmp_path
+
+
+SETTINGS = MeasureSettings(layer="fc1", grid=GRID)
+
+
+def test_maps_are_those_of_the_snapshots_and_nothing_is_done_twice(run):
+    probe, net = make_probe(), make_net(9)
+    plan = plan_measurement(net, probe, SETTINGS)
+    snapshots = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 2)
+    assert missing_shards(run, snapshots, plan) == 3
+    images = []
+    measure_run(run, net, snapshots, plan, done=images.append)
+    assert images == [3, 3, 3]
+    assert missing_shards(run, snapshots, plan) == 0
+    measure_run(run, net, snapshots, plan, done=images.append)
+    assert len(images) == 3
+
+    found = load_measurement(run, snapshots, plan, weight_names(net, "fc1", probe.images, "dependent"))
+    assert found.entropy.shape == (3, 3, GRID, GRID)
+    assert found.epochs == (0, 1, 2)
+    assert found.usable.all()
+    for place, snapshot in enumerate(snapshots):
+        net.load_state_dict(SnapshotStore(run / "snapshots").load(snapshot))
+        alone = EntropyEstimator(net, "fc1", grid=GRID, internal_batch_size=plan.internal_batch_size)
+        assert torch.equal(found.entropy[place], alone.estimate(probe.images).entropy)
+    assert found.work["work_backward"] == 3 * 3 * 8 * 16 * 2
+
+
+def test_only_what_is_missing_or_damaged_is_measured_again(run):
+    probe, net = make_probe(), make_net(9)
+    plan = plan_measurement(net, probe, SETTINGS)
+    snapshots = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 2)
+    measure_run(run, net, snapshots, plan)
+    files = sorted(entropy_folder(run, plan).rglob("*.h5"))
+    before = [path.read_bytes() for path in files]
+    files[1].write_bytes(before[1][:-7])
+    again = []
+    measure_run(run, net, snapshots, plan, done=again.append)
+    assert again == [3]
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_the_digest_follows_what_decides_the_numbers():
+    net, probe = make_net(), make_probe()
+    first = plan_measurement(net, probe, SETTINGS).digest
+    assert plan_measurement(make_net(1), probe, SETTINGS).digest == first
+    assert plan_measurement(net, make_probe(2), SETTINGS).digest != first
+    for change in ({"seed": 1}, {"grid": 2}, {"protocol": "cheng2020_resnet"}, {"solver": "sgd"}, {"layer": "5"}):
+        assert plan_measurement(net, probe, dataclasses.replace(SETTINGS, **change)).digest != first
+
+
+def test_a_missing_or_damaged_snapshot_is_named(run):
+    store = SnapshotStore(run / "snapshots")
+    path = store.list()[1].path
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(SnapshotError, match=r"epoch 1 .*epoch-00001"):
+        analysed_snapshots(store, 0, 2)
+
+
+def test_what_was_not_measured_cannot_be_read(run):
+    net, probe = make_net(), make_probe()
+    plan = plan_measurement(net, probe, SETTINGS)
+    snapshots = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 2)
+    measure_run(run, net, snapshots[:2], plan)
+    with pytest.raises(SnapshotError, match="not been measured whole"):
+        load_measurement(run, snapshots, plan, ("0.weight",))
+    assert EntropyStore(entropy_folder(run, plan)).load(snapshots[2].name) is None
+
+
+def test_weight_scopes():
+    net, example = make_net(), make_probe().images
+    assert weight_names(net, "fc1", example, "dependent") == (
+        "0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias",
+    )  # fmt: skip
+    assert weight_names(net, "fc1", example, "layer") == ("4.weight",)
+    assert weight_names(net, "1", example, "layer") == ("0.weight",)
+    assert weight_names(net, "fc1", example, "all")[-1] == "5.bias"
+    with pytest.raises(ConfigError, match="dependent, layer, all"):
+        weight_names(net, "fc1", example, "some")
