@@ -17,7 +17,7 @@ _HOMES = {
     "WeightSnapshots": "kdprobe.training",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str):

@@ -23,7 +23,9 @@ def load_function(reference: str) -> Callable:
     """
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise ConfigError(f"Expected file.py:function, got {reference!r}; write for example models.py:my_network.")
+        raise ConfigError(
+            f"Expected file.py:function, got {reference!r}; write for example models.py:my_network."
+        )
     path = Path(match["file"]).expanduser().resolve()
     if not path.is_file():
         raise ConfigError(f"No file {path} (from {reference!r}); give the path of an existing Python file.")

@@ -21,7 +21,7 @@ class Outcome(Enum):
 
     @property
     def usable(self) -> bool:
-        """True if the entropy map holds numbers that may enter a metric (a missed target is flagged, not dropped)."""
+        """True if the map may enter a metric (a missed target is flagged, not dropped)."""
         return self in (Outcome.OK, Outcome.TARGET_NOT_REACHED)
 
 
@@ -46,9 +46,9 @@ class Record:
     """Gives a frozen dataclass a table in notebooks; everything in it is escaped."""
 
     def _repr_html_(self) -> str:
+        shown = ((escape(f.name), escape(_brief(getattr(self, f.name)))) for f in fields(self))
         rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(f.name)}</th><td>{escape(_brief(getattr(self, f.name)))}</td></tr>"
-            for f in fields(self)
+            f"<tr><th style='text-align:left'>{name}</th><td>{value}</td></tr>" for name, value in shown
         )
         return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
 
@@ -75,7 +75,9 @@ class EntropyResult(Record):
     """Entropy maps of N images and how sure they are."""
 
     entropy: Any  #: (N, g, g) float64 tensor, nats; NaN where the outcome is not usable
-    std_error: Any  #: (N, g, g) float64 tensor, nats: standard error of each cell from the estimator's own noise
+    std_error: (
+        Any  #: (N, g, g) float64 tensor, nats: standard error of each cell from the estimator's own noise
+    )
     outcome: tuple[Outcome, ...]  #: one per image
     stats: dict[str, Any] = field(default_factory=dict)  #: protocol, solver, seed, work and diagnostics
 
@@ -156,7 +158,9 @@ class NetworkSummary(Record):
     accuracy: float | None  #: on the test split after the last stage, 0 ... 1
     accuracy_by_epoch: tuple[float | None, ...]  #: at `epochs`
     accuracy_note: str = ""  #: for example "classifier not trained yet"
-    noise_ceiling: float | None = None  #: stability that a never-changing map would show under the estimator's noise
+    noise_ceiling: float | None = (
+        None  #: stability that a never-changing map would show under the estimator's noise
+    )
     flagged: int = 0  #: estimates that did not reach the target entropy
 
 

@@ -64,7 +64,9 @@ def common_images(measurements: Mapping[str, Measurement]) -> Tensor:
     return usable
 
 
-def network_values(name: str, measured: Measurement, foreground: Tensor, settings: CountSettings) -> NetworkValues:
+def network_values(
+    name: str, measured: Measurement, foreground: Tensor, settings: CountSettings
+) -> NetworkValues:
     """Values at epoch M, epochs 1 ... M entering D and rho. A network with its final weights alone has no D and rho."""
     options = {"margin": settings.margin, "scope": settings.scope, "empty": settings.empty}
     last = max(len(measured.epochs) - 1, 1)
@@ -72,7 +74,12 @@ def network_values(name: str, measured: Measurement, foreground: Tensor, setting
     path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
     values = image_values(later[0], foreground, path, **options)
     noise = noise_redraws(
-        *later, foreground, path, redraws=settings.redraws, seed=derive_seed(settings.seed, "redraw", name), **options
+        *later,
+        foreground,
+        path,
+        redraws=settings.redraws,
+        seed=derive_seed(settings.seed, "redraw", name),
+        **options,
     )
     if len(measured.epochs) == 1:
         for metric in EPOCH_METRICS:
@@ -104,7 +111,9 @@ def curves(
     def counted(entropy: Tensor) -> dict[str, Tensor]:
         concepts = concept_cells(entropy, foreground, settings.margin, settings.scope)
         inside, outside = count_concepts(concepts, foreground)
-        shares = [relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)]
+        shares = [
+            relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)
+        ]
         return {
             "n_foreground": inside.double(),
             "n_background": outside.double(),
@@ -113,7 +122,10 @@ def curves(
 
     exact = counted(measured.entropy)
     copies = redraw(
-        measured.entropy, measured.std_error, redraws=settings.redraws, seed=derive_seed(settings.seed, "redraw", name)
+        measured.entropy,
+        measured.std_error,
+        redraws=settings.redraws,
+        seed=derive_seed(settings.seed, "redraw", name),
     )
     noisy = [counted(copy) for copy in copies]
     return {
@@ -198,4 +210,3 @@ def judge(comparisons: Sequence[Comparison]) -> list[Hypothesis]:
         )
         for name, rule in HYPOTHESES.items()
     ]
-

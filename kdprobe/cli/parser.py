@@ -17,9 +17,13 @@ def make_parser() -> ArgumentParser:
     )
     commands = parser.add_subcommands(required=False, dest="command", metavar="COMMAND")
 
-    run = _with_config("Train teacher, baseline and students, measure, compare, report. Goes on where it was stopped.")
+    run = _with_config(
+        "Train teacher, baseline and students, measure, compare, report. Goes on where it was stopped."
+    )
     run.add_argument("--out", default="run", metavar="DIR", help="folder of the experiment")
-    commands.add_subcommand("run", run, help="train, measure, compare and report (the embedded data by default)")
+    commands.add_subcommand(
+        "run", run, help="train, measure, compare and report (the embedded data by default)"
+    )
 
     measure = _with_config("Measure the snapshots of an experiment, of one network, or of your own training.")
     measure.add_argument("run", metavar="RUN", help="folder of an experiment, of a network, or of snapshots")
@@ -31,7 +35,9 @@ def make_parser() -> ArgumentParser:
     compare.add_argument("--json", default=None, metavar="FILE", help="write the comparison there as well")
     commands.add_subcommand("compare", compare, help="compare a student with a baseline")
 
-    report = ArgumentParser(description="Write tables, figures and report of an experiment anew from what was measured.")
+    report = ArgumentParser(
+        description="Write tables, figures and report of an experiment anew from what was measured."
+    )
     report.add_argument("folder", metavar="DIR", help="folder of the experiment")
     commands.add_subcommand("report", report, help="write the report anew")
     return parser

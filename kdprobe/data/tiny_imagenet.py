@@ -79,10 +79,9 @@ def tiny_imagenet(
 
 def _wnids(root: Path, train: Path) -> list[str]:
     listed = root / "wnids.txt"
-    if listed.is_file():
-        wnids = listed.read_text().split()
-    else:
-        wnids = [p.name for p in train.iterdir() if p.is_dir()]
+    wnids = (
+        listed.read_text().split() if listed.is_file() else [p.name for p in train.iterdir() if p.is_dir()]
+    )
     if not wnids:
         raise DataError(f"{root} names no class: wnids.txt is empty, or train/ holds no class folder.")
     return sorted(set(wnids))

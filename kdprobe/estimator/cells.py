@@ -11,7 +11,9 @@ class CellGrid:
     divide L (227 pixels and 16 cells, say).
     """
 
-    def __init__(self, grid: int, height: int, width: int, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, grid: int, height: int, width: int, *, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self.grid = grid
         self._rows = torch.arange(height, device=device) * grid // height
         self._columns = torch.arange(width, device=device) * grid // width

@@ -23,14 +23,14 @@ class EntropyEstimator:
     Parameters
     ----------
     model: any module that maps (B, C, H, W) to anything; it comes back as it was.
-    layer: a name in ``model.taps`` or a dotted module path. The layer's value is taken before whatever follows it; the
-        protocol's `feature_activation` is applied to it.
+    layer: a name in ``model.taps`` or a dotted module path. The layer's value is taken before whatever follows
+        it; the protocol's `feature_activation` is applied to it.
     protocol: a name in `PROTOCOLS` or a `Protocol`: which sigma is reported.
     solver: a name in `SOLVERS` or a solver record: how it is found.
     grid: cells along each side, 1 to the image's smaller side.
     internal_batch_size: rows of one pass through the network; None finds it from the model and the image size.
-    seed: the noise of an image derives from this seed and the image's own bytes, so the same image meets the same noise in
-        every network and at every epoch.
+    seed: the noise of an image derives from this seed and the image's own bytes, so the same image meets the
+        same noise in every network and at every epoch.
 
     Departures from the released code: `grid` and the learning rate scale together (rate x cells / 256), the weights are
     frozen, and sigma is never aliased.
@@ -101,7 +101,9 @@ class EntropyEstimator:
         cells = CellGrid(self.grid, *images.shape[-2:], device=images.device, dtype=images.dtype)
         finite = images.isfinite().flatten(1).all(1).nonzero().flatten()
         at_once = max(1, feature.internal_batch_size // self.solver.samples_at_once(self.protocol))
-        bar = tqdm(total=count, desc="entropy", unit="image", disable=None if show_progress else True, leave=False)
+        bar = tqdm(
+            total=count, desc="entropy", unit="image", disable=None if show_progress else True, leave=False
+        )
         with bar:
             bar.update(count - len(finite))
             for block in finite.split(at_once):

@@ -21,7 +21,9 @@ def layer_path(model: nn.Module, layer: str) -> str:
     if path in paths:
         return path
     near = difflib.get_close_matches(layer, [*taps, *paths], n=3, cutoff=0.3) or [*taps, *paths][:3]
-    raise LayerError(f"{type(model).__name__} has no layer {layer!r}; the nearest names are {', '.join(near)}.")
+    raise LayerError(
+        f"{type(model).__name__} has no layer {layer!r}; the nearest names are {', '.join(near)}."
+    )
 
 
 class Tap:
@@ -40,7 +42,9 @@ class Tap:
         if len(self._values) == 1:
             return self._values[0]
         if not self._values:
-            raise LayerError(f"Layer {self.layer!r} never fired in the forward pass; choose a layer that is used.")
+            raise LayerError(
+                f"Layer {self.layer!r} never fired in the forward pass; choose a layer that is used."
+            )
         raise LayerError(
             f"Layer {self.layer!r} fired {len(self._values)} times in one forward pass; "
             "choose a layer that is used once (a module that is shared has no single value)."

@@ -1,6 +1,5 @@
 """Finding one's way back from a folder on disk to the experiment that it belongs to."""
 
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -18,7 +17,9 @@ def read_config(folder: str | Path) -> ExperimentConfig:
     """The config that `folder`/config.yaml records. Raises ConfigError if there is none or it cannot be read."""
     path = Path(folder) / "config.yaml"
     if not path.is_file():
-        raise ConfigError(f"No {path}: {folder} is not the folder of an experiment; give one made by kdprobe run.")
+        raise ConfigError(
+            f"No {path}: {folder} is not the folder of an experiment; give one made by kdprobe run."
+        )
     try:
         return _filled(ExperimentConfig, yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError, AttributeError) as error:
@@ -52,8 +53,8 @@ def experiment_folder(path: str | Path) -> Path | None:
 def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
     """The finished networks at `path`: all of an experiment, one network, or a folder of snapshots of one's own.
 
-    Snapshots without a run.json (from the callback or a loop of one's own) get a minimal one, written beside them, so that
-    they can be measured with the config's data and model.
+    Snapshots without a run.json (from the callback or a loop of one's own) get a minimal one, written beside
+    them, so that they can be measured with the config's data and model.
     """
     path = Path(path)
     if not path.is_dir():
@@ -70,7 +71,9 @@ def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
         )
     folder = path if (path / "snapshots").is_dir() else path.parent if path.name == "snapshots" else None
     if folder is None:
-        raise ConfigError(f"{path} holds neither config.yaml nor a folder snapshots; give a folder made by kdprobe.")
+        raise ConfigError(
+            f"{path} holds neither config.yaml nor a folder snapshots; give a folder made by kdprobe."
+        )
     member = Member(folder.resolve().name, "student", load_recipe("baseline"), folder)
     if member.record() is None:
         _adopt(member)
@@ -98,5 +101,3 @@ def _adopt(member: Member) -> None:
             "stages": [stage | {"classifier_trained": True, "analysed": True}],
         },
     )
-
-

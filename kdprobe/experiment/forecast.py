@@ -33,11 +33,16 @@ class Forecast:
         )
 
 
-def seconds_per_epoch(model: nn.Module, data: LabelledImages, test: LabelledImages, settings: TrainingSettings) -> float:
+def seconds_per_epoch(
+    model: nn.Module, data: LabelledImages, test: LabelledImages, settings: TrainingSettings
+) -> float:
     """Wall time of one epoch on labels with the accuracy after it, from a few steps of a copy of `model`."""
     trial = copy.deepcopy(model).train()
     where = next(trial.parameters()).device
-    images, labels = data.images[: settings.batch_size].to(where), data.labels[: settings.batch_size].to(where)
+    images, labels = (
+        data.images[: settings.batch_size].to(where),
+        data.labels[: settings.batch_size].to(where),
+    )
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
         _step(trial, images, labels)
         began = time.perf_counter()

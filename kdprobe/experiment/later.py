@@ -14,7 +14,9 @@ from kdprobe.experiment.summarise import summarise
 from kdprobe.records import ExperimentSummary
 
 
-def measure_networks(path: str | Path, config: ExperimentConfig, *, show_progress: bool = True) -> ExperimentSummary:
+def measure_networks(
+    path: str | Path, config: ExperimentConfig, *, show_progress: bool = True
+) -> ExperimentSummary:
     """Measures the finished networks at `path` (see `members_at`) as `config` says; what is measured stays."""
     material = load_material(config)
     found = [measurable(config, material, member) for member in members_at(path, config)]
@@ -47,7 +49,9 @@ def report_again(folder: str | Path) -> ExperimentSummary:
     found = members(config, Path(folder))
     unfinished = [member.name for member in found if member.record() is None]
     if unfinished:
-        raise ConfigError(f"{folder}: {', '.join(unfinished)} not trained yet; run kdprobe run --out {folder} first.")
+        raise ConfigError(
+            f"{folder}: {', '.join(unfinished)} not trained yet; run kdprobe run --out {folder} first."
+        )
     networks = [measurable(config, material, member) for member in found]
     measure_all(networks, show_progress=True)
     return publish(config, material, networks, Path(folder))

@@ -61,7 +61,9 @@ def members(config: ExperimentConfig, folder: Path) -> list[Member]:
     return found
 
 
-def specification(config: ExperimentConfig, material: Material, member: Member, teacher: str | None) -> dict[str, Any]:
+def specification(
+    config: ExperimentConfig, material: Material, member: Member, teacher: str | None
+) -> dict[str, Any]:
     """All that decides a network's weights; a finished network is used again only while this stays the same."""
     settings = config.training
     if member.role == "teacher":
@@ -86,7 +88,9 @@ def _weights(config: ExperimentConfig) -> dict[str, str] | None:
         return None
     path = Path(config.teacher.weights).expanduser()
     if not path.is_file():
-        raise SnapshotError(f"No weight file {path} (teacher.weights); give the path of a .pt or .safetensors file.")
+        raise SnapshotError(
+            f"No weight file {path} (teacher.weights); give the path of a .pt or .safetensors file."
+        )
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
@@ -211,4 +215,3 @@ def load_final(config: ExperimentConfig, material: Material, member: Member) -> 
     model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
     load_state(model, member.store.load(snapshot), source=str(snapshot.path))
     return model
-

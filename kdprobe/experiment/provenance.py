@@ -22,7 +22,8 @@ def provenance() -> dict[str, Any]:
         "git_revision": git_revision(),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

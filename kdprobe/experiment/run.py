@@ -44,7 +44,9 @@ def run_experiment(
     for split in (material.train, material.test):
         if split.left_out:
             path, reason = split.left_out[0]
-            say(f"{len(split.left_out)} images of the {split.split} split are left out, first {path}: {reason}.")
+            say(
+                f"{len(split.left_out)} images of the {split.split} split are left out, first {path}: {reason}."
+            )
     for note in material.probe.notes:
         say(note)
     check_members(config, material, found)
@@ -132,7 +134,9 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     disk += maps * (2 * plan.settings.grid**2 * 8 + 2_000) + 10_000_000
     forecast = Forecast(training, measuring, disk, free_bytes(folder))
     if disk > forecast.free_bytes:
-        raise ConfigError(f"{forecast.sentence()} There is not enough of it: free some, or choose another --out.")
+        raise ConfigError(
+            f"{forecast.sentence()} There is not enough of it: free some, or choose another --out."
+        )
     return forecast
 
 
@@ -148,5 +152,3 @@ def _epochs(config: ExperimentConfig, member: Member) -> tuple[int, int]:
 def _accuracy(member: Member) -> str:
     accuracy = member.record()["accuracy"]
     return "unknown" if accuracy is None else f"{accuracy:.3f}"
-
-

@@ -47,7 +47,7 @@ def load_material(config: ExperimentConfig) -> Material:
 
 
 def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
-    """An untrained network. Student and baseline of one seed are bitwise the same; the teacher has weights of its own."""
+    """An untrained network: student and baseline of one seed are bitwise the same, the teacher is another."""
     model = build_network(
         config.model,
         num_classes=len(material.train.classes),

@@ -96,7 +96,9 @@ def _network(
 
 def _training(found: Measurable) -> dict[str, Any]:
     record = found.member.record()
-    return {key: record[key] for key in ("seconds", "steps")} | {"git_revision": record["provenance"]["git_revision"]}
+    return {key: record[key] for key in ("seconds", "steps")} | {
+        "git_revision": record["provenance"]["git_revision"]
+    }
 
 
 def _notes(
@@ -120,16 +122,22 @@ def _notes(
     for split in (material.train, material.test):
         if split.left_out:
             path, reason = split.left_out[0]
-            notes.append(f"{len(split.left_out)} images of the {split.split} split were left out, first {path}: {reason}.")
+            notes.append(
+                f"{len(split.left_out)} images of the {split.split} split were left out, first {path}: {reason}."
+            )
     if int((~usable).sum()):
         outcomes = {name: m.outcomes for name, m in whole.items() if not bool(m.usable.all())}
-        notes.append(f"{int((~usable).sum())} probe images left all networks, because an estimate failed: {outcomes}.")
+        notes.append(
+            f"{int((~usable).sum())} probe images left all networks, because an estimate failed: {outcomes}."
+        )
     flagged = {name: m.flagged for name, m in whole.items() if m.flagged}
     if flagged:
         notes.append(f"Estimates that did not reach the target entropy (kept, flagged): {flagged}.")
     lengths = {len(m.snapshots) - 1 for m in found}
     if len(lengths) > 1:
-        notes.append("D and rho grow and fall with the number of epochs: compare them only between equal numbers.")
+        notes.append(
+            "D and rho grow and fall with the number of epochs: compare them only between equal numbers."
+        )
     staged = [m.member.name for m in found if len(m.member.recipe.stages) > 1]
     if staged:
         notes.append(

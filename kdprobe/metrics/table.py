@@ -27,21 +27,33 @@ METRICS: dict[str, Metric] = {
         "N_fg", "cells", (0.0, inf), True, "mean", "task-relevant concepts: concept cells on the foreground"
     ),
     "n_background": Metric(
-        "N_bg", "cells", (0.0, inf), False, "mean",
+        "N_bg",
+        "cells",
+        (0.0, inf),
+        False,
+        "mean",
         "task-irrelevant concepts: concept cells on the background",
     ),
     "relevance_ratio": Metric(
         "lambda", "1", (0.0, 1.0), True, "mean", "share of an image's concepts that are task-relevant"
     ),
     "learning_distance_mean": Metric(
-        "D_mean", "initial weight norms", (0.0, inf), False, "mean",
+        "D_mean",
+        "initial weight norms",
+        (0.0, inf),
+        False,
+        "mean",
         "how far the weights move until an image has most foreground concepts",
     ),
     "learning_distance_std": Metric(
         "D_std", "initial weight norms", (0.0, inf), False, "std", "spread of that distance over the images"
     ),
     "learning_distance_var": Metric(
-        "D_var", "initial weight norms²", (0.0, inf), False, "var",
+        "D_var",
+        "initial weight norms²",
+        (0.0, inf),
+        False,
+        "var",
         "variance of that distance over the images (the paper's equation for D_std)",
     ),
     "stability": Metric(

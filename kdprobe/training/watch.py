@@ -55,7 +55,8 @@ class Progress(L.Callback):
     """One bar over all batches of all stages, with the time left."""
 
     def __init__(self, label: str, batches: int) -> None:
-        self.bar = tqdm(total=batches, desc=label, unit="batch", leave=False, dynamic_ncols=True, disable=None)
+        look = {"unit": "batch", "leave": False, "dynamic_ncols": True}
+        self.bar = tqdm(total=batches, desc=label, disable=None, **look)  # None: no bar outside a terminal
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: StageModule) -> None:
         self.bar.set_postfix_str(f"epoch {pl_module.epoch}", refresh=False)

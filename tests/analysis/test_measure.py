@@ -27,7 +27,12 @@ GRID = 4
 def make_net(seed=0):
     torch.manual_seed(seed)
     net = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 6), nn.Linear(6, 2)
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(256, 6),
+        nn.Linear(6, 2),
     )
     net.taps = {"fc1": "4"}
     return net
@@ -106,7 +111,13 @@ def test_the_digest_follows_what_decides_the_numbers():
     first = plan_measurement(net, probe, SETTINGS).digest
     assert plan_measurement(make_net(1), probe, SETTINGS).digest == first
     assert plan_measurement(net, make_probe(2), SETTINGS).digest != first
-    for change in ({"seed": 1}, {"grid": 2}, {"protocol": "cheng2020_resnet"}, {"solver": "sgd"}, {"layer": "5"}):
+    for change in (
+        {"seed": 1},
+        {"grid": 2},
+        {"protocol": "cheng2020_resnet"},
+        {"solver": "sgd"},
+        {"layer": "5"},
+    ):
         assert plan_measurement(net, probe, dataclasses.replace(SETTINGS, **change)).digest != first
 
 

@@ -31,7 +31,9 @@ def foreground():
 
 def measurement(seed, shift=0.0, noise=0.0, epochs=EPOCHS):
     generator = torch.Generator().manual_seed(seed)
-    entropy = -2.8 + 0.2 * torch.randn(epochs + 1, IMAGES, GRID, GRID, generator=generator, dtype=torch.float64)
+    entropy = -2.8 + 0.2 * torch.randn(
+        epochs + 1, IMAGES, GRID, GRID, generator=generator, dtype=torch.float64
+    )
     entropy[:, foreground()] -= shift
     return Measurement(
         entropy=entropy,
@@ -81,7 +83,9 @@ def test_curves_run_over_all_epochs_and_end_at_the_metric():
     for metric in ("n_foreground", "n_background", "relevance_ratio"):
         assert len(found[metric]) == EPOCHS + 1
         assert found[metric][-1].value == metrics[metric].value
-    assert found["n_foreground"][0].value == pytest.approx(sum(counted(measured.entropy[0])[0]) / IMAGES, abs=1e-12)
+    assert found["n_foreground"][0].value == pytest.approx(
+        sum(counted(measured.entropy[0])[0]) / IMAGES, abs=1e-12
+    )
 
 
 def test_a_student_that_sees_more_of_the_object_is_supported():
@@ -112,7 +116,9 @@ def test_distances_are_compared_at_equal_numbers_of_epochs_only():
 def test_estimation_noise_widens_the_interval():
     quiet = metric_intervals(network_values("a", measurement(4, shift=0.2), foreground(), SETTINGS), SETTINGS)
     many = CountSettings(redraws=40, resamples=500)
-    noisy = metric_intervals(network_values("a", measurement(4, shift=0.2, noise=0.3), foreground(), many), many)
+    noisy = metric_intervals(
+        network_values("a", measurement(4, shift=0.2, noise=0.3), foreground(), many), many
+    )
     for metric in ("n_background", "stability"):
         assert noisy[metric].value == quiet[metric].value
         assert noisy[metric].high - noisy[metric].low > quiet[metric].high - quiet[metric].low

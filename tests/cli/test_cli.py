@@ -22,8 +22,17 @@ def modules_after(code: str) -> set[str]:
 def test_import_and_help_load_nothing_heavy():
     assert modules_after("import torch") == {"torch"}
     assert modules_after("import kdprobe") == set()
-    for arguments in (["--help"], ["run", "--help"], ["measure", "--help"], ["compare", "--help"], ["report", "--help"]):
-        code = f"from kdprobe.cli import main\ntry:\n    main({arguments})\nexcept SystemExit as end:\n    assert not end.code"
+    for arguments in (
+        ["--help"],
+        ["run", "--help"],
+        ["measure", "--help"],
+        ["compare", "--help"],
+        ["report", "--help"],
+    ):
+        code = (
+            f"from kdprobe.cli import main\ntry:\n    main({arguments})\n"
+            "except SystemExit as end:\n    assert not end.code"
+        )
         assert modules_after(code) == set(), arguments
 
 
@@ -57,14 +66,28 @@ def test_run_measure_compare_report(capsys, tmp_path):
         "measure: {images: 4, foreground_share: [0.01, 0.9], redraws: 5, resamples: 100}\n"
         "report: {images: 1}\n"
     )
-    assert main(["run", "--config", str(tmp_path / "config.yaml"), "--out", str(out), "--training.epochs", "2"]) == 0
+    assert (
+        main(["run", "--config", str(tmp_path / "config.yaml"), "--out", str(out), "--training.epochs", "2"])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert "student-kd" in printed
     assert str(out / "report" / "index.html") in printed
     assert len(list((out / "networks" / "baseline" / "snapshots").glob("*.h5"))) == 3
 
     networks = out / "networks"
-    assert main(["compare", str(networks / "student-kd"), str(networks / "baseline"), "--json", str(tmp_path / "c.json")]) == 0
+    assert (
+        main(
+            [
+                "compare",
+                str(networks / "student-kd"),
+                str(networks / "baseline"),
+                "--json",
+                str(tmp_path / "c.json"),
+            ]
+        )
+        == 0
+    )
     assert "student-kd - baseline" in capsys.readouterr().out
     assert (tmp_path / "c.json").stat().st_size > 500
     assert main(["measure", str(networks / "baseline"), "--measure.margin", "0.1"]) == 0

@@ -5,7 +5,9 @@ from oracles.entropy import cell_of
 from kdprobe.estimator.cells import CellGrid
 
 
-@pytest.mark.parametrize(("grid", "height", "width"), [(4, 8, 8), (16, 227, 227), (3, 7, 5), (1, 4, 4), (6, 6, 9)])
+@pytest.mark.parametrize(
+    ("grid", "height", "width"), [(4, 8, 8), (16, 227, 227), (3, 7, 5), (1, 4, 4), (6, 6, 9)]
+)
 def test_cells_are_those_of_nearest_upsampling(grid, height, width):
     cells = CellGrid(grid, height, width, device=torch.device("cpu"), dtype=torch.float64)
     values = torch.randn(2, grid, grid, dtype=torch.float64)

@@ -27,7 +27,10 @@ def test_against_plain_loops(name, spread):
         fixed = energy[image].tolist()
         expected = recursion(lambda _s, fixed=fixed: fixed, scale[image], 4, weight=protocol.entropy_weight)
         torch.testing.assert_close(
-            entropy_of(descent.best_sigma[image]), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12
+            entropy_of(descent.best_sigma[image]),
+            torch.tensor(expected, dtype=torch.float64),
+            rtol=0,
+            atol=1e-12,
         )
 
 

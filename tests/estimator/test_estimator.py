@@ -14,8 +14,15 @@ from kdprobe.errors import ConfigError, InputError, KdprobeError, LayerError
 def make_net(seed=0, in_place=True):
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=in_place), nn.MaxPool2d(2), nn.Dropout(0.5),
-        nn.Flatten(), nn.Linear(8 * 64, 24), nn.ReLU(inplace=in_place), nn.Linear(24, 4),
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=in_place),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(8 * 64, 24),
+        nn.ReLU(inplace=in_place),
+        nn.Linear(24, 4),
     )
 
 

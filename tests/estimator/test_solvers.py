@@ -75,7 +75,9 @@ def test_probes_and_sgd_on_linear_f_within_their_standard_errors():
             expected = recursion(lambda _s: energy, result.stats["feature_scale"][image], 4)
             z.append((result.entropy[image] - torch.tensor(expected)) / result.std_error[image])
         z = torch.stack(z)
-        assert z.abs().max() < (6 if solver.as_dict()["name"] == "decomposed" else 4)  # t with 7 degrees of freedom
+        assert z.abs().max() < (
+            6 if solver.as_dict()["name"] == "decomposed" else 4
+        )  # t with 7 degrees of freedom
         assert 0.6 < z.square().mean().sqrt() < 1.6  # neither far too wide nor far too narrow
 
 
@@ -83,8 +85,14 @@ def test_feature_scale_is_the_closed_form_for_linear_f():
     net, batch = linear_net(), images(2)
     task = problem(net, "1", batch)
     exact = 1e-4 * float(net[1].weight.square().sum())
-    draws = torch.stack([feature_scale(dataclasses.replace(task, seed=s), dataclasses.replace(task, seed=s).generators(), 64)
-                         for s in range(30)])
+    draws = torch.stack(
+        [
+            feature_scale(
+                dataclasses.replace(task, seed=s), dataclasses.replace(task, seed=s).generators(), 64
+            )
+            for s in range(30)
+        ]
+    )
     error = draws.std() / draws.numel() ** 0.5
     assert abs(draws.mean() - exact) < 4 * error
 
@@ -107,15 +115,18 @@ class Quadratic(nn.Module):
 
 @pytest.mark.parametrize(("size", "shift_dominates"), [(1.0, False), (0.02, True)])
 def test_energies_of_a_quadratic_are_the_closed_form(size, shift_dominates):
-    """Within 4.5 standard errors over independent measurements, where the mean shift is little and where it is nearly all."""
+    """Within 4.5 standard errors, where the mean shift is little and where it is nearly all."""
     net, batch = Quadratic(), size * images(1)
     task = problem(net, "out", batch, size=512)
     sigma = torch.linspace(0.02, 0.06, 16, dtype=torch.float64).reshape(1, 4, 4)
     exact, share = quadratic_energies(net.forms, batch[0], sigma[0])
     assert (share > 0.8) == shift_dominates
-    draws = torch.stack([
-        Decomposed(pairs=4).energies(task, dataclasses.replace(task, seed=s).generators(), sigma)[0] for s in range(300)
-    ])
+    draws = torch.stack(
+        [
+            Decomposed(pairs=4).energies(task, dataclasses.replace(task, seed=s).generators(), sigma)[0]
+            for s in range(300)
+        ]
+    )
     z = (draws.mean(0) - exact) / (draws.std(0) / len(draws) ** 0.5)
     assert z.abs().max() < 4.5
 
@@ -150,9 +161,9 @@ def test_yardstick_agrees_with_autograd_on_sigma():
     net, batch = curved_net(1), images(1)
     result = EntropyEstimator(net, "4", solver="sgd", grid=4).estimate(batch)
     generator = torch.Generator().manual_seed(3)
-    runs = torch.stack([
-        published_procedure(lambda rows: net(rows).relu(), batch[0], 4, 96, generator) for _ in range(6)
-    ])
+    runs = torch.stack(
+        [published_procedure(lambda rows: net(rows).relu(), batch[0], 4, 96, generator) for _ in range(6)]
+    )
     spread = (runs.var(0) * (1 + 1 / len(runs))).mean().sqrt()
     assert (result.entropy[0] - runs.mean(0)).square().mean().sqrt() < 1.8 * spread
     assert result.outcome == (Outcome.OK,)

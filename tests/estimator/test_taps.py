@@ -8,10 +8,9 @@ from kdprobe.estimator.taps import check_tap, untouched
 
 
 class Net(nn.Module):
-    taps = {"conv": "body.1", "fc1": "head.1"}
-
     def __init__(self):
         super().__init__()
+        self.taps = {"conv": "body.1", "fc1": "head.1"}
         self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(4 * 36, 8), nn.ReLU(inplace=True), nn.Linear(8, 2))
         self.unused = nn.Linear(2, 2)
@@ -120,7 +119,12 @@ def test_untouched_puts_everything_back_also_after_an_error(net):
 def test_what_lies_below(net, images):
     net.train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    assert parameters_below(net, "conv", images) == ("body.0.weight", "body.0.bias", "body.1.weight", "body.1.bias")
+    assert parameters_below(net, "conv", images) == (
+        "body.0.weight",
+        "body.0.bias",
+        "body.1.weight",
+        "body.1.bias",
+    )
     assert parameters_below(net, "fc1", images)[-2:] == ("head.1.weight", "head.1.bias")
     assert modules_below(net, "fc1", images) == ("body.0", "body.1", "body.2", "head.0", "head.1")
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())

@@ -63,7 +63,14 @@ def test_what_it_writes(finished):
     }  # fmt: skip
     assert (folder / "report" / "index.html").stat().st_size > 20_000
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert {"curves.pdf", "curves.png", "table.pdf", "concept_maps_01.png", "metrics.csv", "curves.csv"} <= names
+    assert {
+        "curves.pdf",
+        "curves.png",
+        "table.pdf",
+        "concept_maps_01.png",
+        "metrics.csv",
+        "curves.csv",
+    } <= names
     assert any("ahead" in line and "disk" in line and "free" in line for line in said)
     assert {network.name for network in summary.networks} == set(comparison["details"])
 
@@ -151,7 +158,7 @@ def test_compare_and_report_give_what_run_gave(finished):
 
 
 def test_teacher_from_a_weight_file_and_a_model_of_ones_own(finished, tmp_path):
-    folder, _, _ = finished
+    _folder, _, _ = finished
     (tmp_path / "mine.py").write_text(
         "from torch import nn\n"
         "def small(num_classes, image_shape):\n"
@@ -174,7 +181,9 @@ def test_teacher_from_a_weight_file_and_a_model_of_ones_own(finished, tmp_path):
     teacher = summary.networks[0]
     assert teacher.epochs == (0,)
     assert teacher.metrics["stability"].n == 0
-    kd = [SnapshotStore(tmp_path / run / "networks" / "student-kd" / "snapshots") for run in ("first", "second")]
+    kd = [
+        SnapshotStore(tmp_path / run / "networks" / "student-kd" / "snapshots") for run in ("first", "second")
+    ]
     first, second = (store.load(store.list()[-1]) for store in kd)
     assert all(torch.equal(first[key], second[key]) for key in first)
     record = read_json(tmp_path / "first" / "networks" / "teacher" / "run.json")

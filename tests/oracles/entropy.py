@@ -11,7 +11,9 @@ def cell_of(pixel: int, side: int, grid: int) -> int:
     return int(torch.nn.functional.interpolate(cells, size=side, mode="nearest")[0, 0, pixel])
 
 
-def recursion(energy_at, feature_scale: float, grid: int, weight=7.0, steps=60, extra=20, factor=1.5, target=-2.8):
+def recursion(
+    energy_at, feature_scale: float, grid: int, weight=7.0, steps=60, extra=20, factor=1.5, target=-2.8
+):
     """The protocol of the released code in plain Python: sigma as nested lists, one step after the other.
 
     `energy_at(sigma)` gives a_i. Returns the entropies of the iterate whose mean is nearest the target.
@@ -30,7 +32,7 @@ def recursion(energy_at, feature_scale: float, grid: int, weight=7.0, steps=60, 
         if abs(mean - target) < best_gap:
             best, best_gap = current, abs(mean - target)
         passed = passed or mean >= target
-        if step == steps and passed or step == steps + extra:
+        if (step == steps and passed) or step == steps + extra:
             return best
         now = weight * factor if step >= steps else weight
         energy = energy_at(sigma)
@@ -104,7 +106,9 @@ def quadratic_energies(forms, image, sigma, step=1e-4):
     return energy, float(shift / total)
 
 
-def published_procedure(function, image, grid, samples, generator, weight=7.0, steps=60, extra=20, factor=1.5, target=-2.8):
+def published_procedure(
+    function, image, grid, samples, generator, weight=7.0, steps=60, extra=20, factor=1.5, target=-2.8
+):
     """The procedure as published, for one image, with torch's autograd on sigma itself."""
     clean = function(image[None]).detach()
     noise = torch.randn((samples, *image.shape), generator=generator, dtype=image.dtype)
@@ -118,7 +122,7 @@ def published_procedure(function, image, grid, samples, generator, weight=7.0, s
         if gap < best_gap:
             best, best_gap = entropy.detach().clone(), gap
         passed = passed or float(entropy.detach().mean()) >= target
-        if step == steps and passed or step == steps + extra:
+        if (step == steps and passed) or step == steps + extra:
             return best
         noise = torch.randn((samples, *image.shape), generator=generator, dtype=image.dtype)
         noisy = function(image + upsample(sigma, image.shape[-2:]) * noise)

@@ -1,4 +1,4 @@
-"""Distillation losses for one batch in plain Python floats (lists in, list out). Slow and simple on purpose."""
+"""Distillation losses of one batch in plain Python floats (lists in, list out). Slow and simple on purpose."""
 
 import math
 

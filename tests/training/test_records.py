@@ -1,5 +1,8 @@
 """What a training says of itself: accuracy, loss, log lines, progress, and nothing more."""
 
+import logging
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -59,17 +62,25 @@ def test_without_test_data_there_is_no_accuracy(net, train):
     assert result.accuracy is None and result.accuracy_by_epoch == {0: None, 1: None, 2: None}
 
 
-def test_nothing_is_printed_without_progress(net, train, capfd, recwarn):
+def test_nothing_is_printed_without_progress(net, train, capfd, caplog, recwarn):
+    level = logging.getLogger("lightning.pytorch").level
     train(net(seed=0), "feature", teacher=net(seed=9))
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
-    assert [str(warning.message) for warning in recwarn] == []
+    assert [str(warning.message) for warning in recwarn] == [] and caplog.messages == []
+    assert logging.getLogger("lightning.pytorch").level == level
 
 
-def test_progress_shows_the_recipe_and_ends_at_the_last_batch(net, train, capfd):
+def test_progress_shows_the_recipe_and_counts_all_batches(net, train, capfd, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     train(net(seed=0), "feature", teacher=net(seed=9), show_progress=True)
     captured = capfd.readouterr()
     assert captured.out == "" and load_recipe("feature").title in captured.err and "/9" in captured.err
+
+
+def test_there_is_no_bar_where_nobody_looks(net, train, capfd):
+    train(net(seed=0), show_progress=True)
+    assert capfd.readouterr().err == ""
 
 
 def test_nothing_is_left_in_the_working_directory(net, train, tmp_path, monkeypatch):

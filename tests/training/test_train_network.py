@@ -71,6 +71,17 @@ def test_student_and_baseline_see_the_same_batches(net, train, train_data):
     assert not torch.equal(torch.cat(first), torch.cat(second))
 
 
+def test_flips_reach_the_network(net, train, train_data):
+    model, seen = net(seed=0), []
+    model.register_forward_pre_hook(
+        lambda module, images: seen.append(images[0]) if module.training else None
+    )
+    train(model, settings={"flips": True, "epochs": 1})
+    known = {image.numpy().tobytes() for image in train_data.images}
+    mirrored = [image.numpy().tobytes() not in known for image in torch.cat(seen)]
+    assert 5 < sum(mirrored) < 35 and len(mirrored) == 40
+
+
 def test_student_and_baseline_start_from_identical_weights(net, train, same, tmp_path):
     starts = []
     for name in RECIPES:

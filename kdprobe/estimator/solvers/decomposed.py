@@ -67,7 +67,7 @@ class Decomposed:
         )
 
     def energies(self, problem: Problem, generators: list[torch.Generator], sigma: Tensor) -> Tensor:
-        """Effective energies a at `sigma`, (B, g, g) float64, from 2 * pairs forward and twice as many backward passes."""
+        """Effective energies a at `sigma`, (B, g, g) float64: 2 * pairs forward and twice as many backward passes."""
         found = []
         for part in problem.parts(2 * self.pairs):
             found.append(self._energies_of(problem, part, generators[part], sigma[part]))
@@ -115,7 +115,7 @@ def _probes(generators: list[torch.Generator], samples: int, clean: Tensor) -> T
 
 
 def _sum_of_units(squares: Tensor, dimension: int) -> Tensor:
-    """(B, samples, g, g) of squares, sample s probing unit s mod D -> their sum over D, each unit's samples averaged."""
+    """(B, samples, g, g), sample s probing unit s mod D -> the sum over D, each unit's samples averaged."""
     unit = torch.arange(squares.shape[1]) % dimension
     weight = 1.0 / torch.bincount(unit, minlength=dimension)[unit].to(squares)
     return (squares * weight[:, None, None]).sum(1)

@@ -40,7 +40,9 @@ class Sgd:
                 squares = torch.zeros_like(total)
                 for start in range(0, samples, feature.internal_batch_size):
                     now = min(feature.internal_batch_size, samples - start)
-                    noise = torch.cat([normal([generators[image]], 1, problem.images[0])[0] for _ in range(now)])
+                    noise = torch.cat(
+                        [normal([generators[image]], 1, problem.images[0])[0] for _ in range(now)]
+                    )
                     leaf, value = feature.with_graph(problem.images[image] + pixels * noise)
                     pulled = feature.pull(leaf, value, value.detach() - problem.clean[image])
                     share = cells.gather(pulled * noise).double().cpu()
