@@ -97,6 +97,7 @@ class EntropyEstimator:
         std_error = torch.full(shape, torch.nan, dtype=torch.float64)
         scale = torch.full((count,), torch.nan, dtype=torch.float64)
         step = torch.zeros(count, dtype=torch.int64)
+        diagnostics: dict[str, Tensor] = {}
         outcome = [Outcome.NON_FINITE_INPUT] * count
         cells = CellGrid(self.grid, *images.shape[-2:], device=images.device, dtype=images.dtype)
         finite = images.isfinite().flatten(1).all(1).nonzero().flatten()
@@ -115,6 +116,8 @@ class EntropyEstimator:
                 std_error[block] = solution.entropy_variance.sqrt()
                 scale[block] = solution.feature_scale
                 step[block] = solution.step
+                for name, values in solution.diagnostics.items():
+                    diagnostics.setdefault(name, torch.full_like(scale, torch.nan))[block] = values
                 for row, how in zip(block.tolist(), _outcomes(solution), strict=True):
                     outcome[row] = how
                 bar.update(len(block))
@@ -131,6 +134,7 @@ class EntropyEstimator:
             "internal_batch_size": feature.internal_batch_size,
             "feature_scale": scale.tolist(),
             "reported_step": step.tolist(),
+            **{name: values.tolist() for name, values in diagnostics.items()},
             "work_forward": feature.work.forward,
             "work_backward": feature.work.backward,
         }

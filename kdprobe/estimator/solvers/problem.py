@@ -1,7 +1,7 @@
 """What every solver is given and what it gives back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from typing import Protocol as TypingProtocol
 
@@ -44,6 +44,7 @@ class Solution:
     feature_scale: Tensor  #: (B,) float64
     reached: Tensor  #: (B,) bool: the mean entropy has passed the target
     step: Tensor  #: (B,) int64: the step of the reported iterate
+    diagnostics: dict[str, Tensor] = field(default_factory=dict)  #: name -> (B,), goes into the stats
 
 
 class Solver(TypingProtocol):
@@ -57,9 +58,13 @@ class Solver(TypingProtocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-def feature_scale(problem: Problem, generators: list[torch.Generator], samples: int) -> Tensor:
-    """sigma_f² = E‖f(x + s e) - f(x)‖² summed over the D features, (B,) float64, from `samples` forward passes."""
+def feature_scale(problem: Problem, generators: list[torch.Generator], samples: int) -> tuple[Tensor, Tensor]:
+    """sigma_f² = E‖f(x + s e) - f(x)‖² summed over the D features, and its standard error, both (B,) float64.
+
+    From `samples` forward passes an image.
+    """
     total = torch.zeros(len(problem.images), dtype=torch.float64)
+    squares = torch.zeros_like(total)
     size = problem.feature.internal_batch_size
     done = 0
     while done < samples:
@@ -68,6 +73,9 @@ def feature_scale(problem: Problem, generators: list[torch.Generator], samples: 
         noise = torch.stack([normal(generators, 1, problem.images[0])[:, 0] for _ in range(now)], dim=1)
         rows = problem.images[:, None] + problem.protocol.feature_scale_sigma * noise
         change = problem.feature(rows.flatten(0, 1)).unflatten(0, (-1, now)) - problem.clean[:, None]
-        total += change.double().square().sum((1, 2)).cpu()
+        distortion = change.double().square().sum(2).cpu()
+        total += distortion.sum(1)
+        squares += distortion.square().sum(1)
         done += now
-    return total / samples
+    mean = total / samples
+    return mean, ((squares / samples - mean**2).clamp(min=0) / (samples - 1)).sqrt()

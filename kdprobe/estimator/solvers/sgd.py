@@ -28,7 +28,7 @@ class Sgd:
     def solve(self, problem: Problem) -> Solution:
         protocol, cells, feature = problem.protocol, problem.cells, problem.feature
         generators = problem.generators()
-        scale = feature_scale(problem, generators, protocol.samples_per_step)
+        scale, _ = feature_scale(problem, generators, protocol.samples_per_step)
         descent = Descent(protocol, scale, cells.grid)
         samples = protocol.samples_per_step
         while bool(descent.active.any()):
