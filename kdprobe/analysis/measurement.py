@@ -67,9 +67,12 @@ def load_measurement(
     snapshots: list[Snapshot],
     plan: MeasurePlan,
     names: tuple[str, ...],
+    *,
+    stage: list[Snapshot] | None = None,
 ) -> Measurement:
-    """Reads the maps of `snapshots` (a stage's, starting weights first) and the path of the weights `names`.
+    """Reads the maps of `snapshots` and the path of the weights `names` from the stage's starting weights to each.
 
+    `stage`: all snapshots of the stage, starting weights first, if `snapshots` are only some of them.
     Raises SnapshotError if a snapshot has not been measured whole.
     """
     store = EntropyStore(entropy_folder(network_folder, plan))
@@ -83,8 +86,10 @@ def load_measurement(
             )
         results.append(loaded[0])
 
+    whole = stage or snapshots
+
     def states() -> Iterator[dict[str, Tensor]]:
-        for snapshot in snapshots:
+        for snapshot in whole:
             yield weights.load(snapshot)
 
     shards = [shard for result in results for shard in result.stats.get("shards", [result.stats])]
@@ -97,6 +102,6 @@ def load_measurement(
         flagged=sum(outcome is Outcome.TARGET_NOT_REACHED for outcome in outcomes),
         outcomes={kind.value: outcomes.count(kind) for kind in Outcome if kind in outcomes},
         epochs=tuple(snapshot.epoch for snapshot in snapshots),
-        path=weight_path(states(), names),
+        path=weight_path(states(), names)[[whole.index(snapshot) for snapshot in snapshots]],
         work={key: sum(shard[key] for shard in shards) for key in ("work_forward", "work_backward")},
     )

@@ -30,27 +30,23 @@ class Measurable:
     model: nn.Module  #: its weights are overwritten
     plan: MeasurePlan
     snapshots: list[Snapshot]
+    stage: list[Snapshot]  #: the whole analysed stage, of which `snapshots` are measured
 
 
 def measurable(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
     """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher."""
     model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
     plan = plan_measurement(model, material.probe, measure_settings(config))
-    first, last = analysed_epochs(member)
-    if member.role == "teacher" and config.measure.teacher == "last":
-        first = last
-    return Measurable(member, model, plan, analysed_snapshots(member.store, first, last))
+    stage = analysed_snapshots(member.store, *analysed_epochs(member))
+    last_alone = member.role == "teacher" and config.measure.teacher == "last"
+    return Measurable(member, model, plan, stage[-1:] if last_alone else stage, stage)
 
 
 def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
     """Measures what is not measured yet; returns the number of estimates (image and snapshot) made."""
-    todo = [m for m in found if missing_shards(m.member.folder, m.snapshots, m.plan)]
     total = sum(len(m.snapshots) * len(m.plan.probe.ids) for m in found)
-    missing = 0
-    for m in todo:
-        missing += missing_shards(m.member.folder, m.snapshots, m.plan)
     made = 0
-    if not todo:
+    if not any(missing_shards(m.member.folder, m.snapshots, m.plan) for m in found):
         return made
     with tqdm(total=total, desc="measuring", unit="map", disable=None if show_progress else True) as bar:
 
@@ -72,4 +68,4 @@ def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
     names = weight_names(
         found.model, config.measure.layer, found.plan.probe.images[:2], config.measure.weights
     )
-    return load_measurement(found.member.folder, found.snapshots, found.plan, names)
+    return load_measurement(found.member.folder, found.snapshots, found.plan, names, stage=found.stage)

@@ -76,7 +76,7 @@ def _scale(maps: ConceptMaps) -> tuple[float, float]:
 def _caption(write, maps: ConceptMaps) -> None:
     rows, columns = np.asarray(maps.image).shape[:2]
     below = _TOP + _PHOTO * min(1.0, rows / columns) + 0.06
-    write(_EDGE, _TOP - 0.05, wrapped(maps.label, 22, lines=1), fontsize=8, fontweight="bold")
+    write(_EDGE, _TOP - 0.05, wrapped(maps.label, 26, lines=1), fontsize=7, fontweight="bold")
     write(_EDGE, below, wrapped(maps.image_id, 29, lines=3), fontsize=6, va="top", color="#444444")
 
 

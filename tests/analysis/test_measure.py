@@ -151,3 +151,15 @@ def test_weight_scopes():
     assert weight_names(net, "fc1", example, "all")[-1] == "5.bias"
     with pytest.raises(ConfigError, match="dependent, layer, all"):
         weight_names(net, "fc1", example, "some")
+
+
+def test_the_path_runs_from_the_starting_weights_even_if_the_last_snapshot_alone_is_measured(run):
+    net, probe = make_net(), make_probe()
+    plan = plan_measurement(net, probe, SETTINGS)
+    stage = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 2)
+    measure_run(run, net, stage, plan)
+    whole = load_measurement(run, stage, plan, ("0.weight",))
+    last = load_measurement(run, stage[-1:], plan, ("0.weight",), stage=stage)
+    assert last.epochs == (2,)
+    assert last.path.tolist() == whole.path[-1:].tolist()
+    assert last.path[0] > 0

@@ -1,0 +1,88 @@
+"""What the README claims: the functions of its table, its examples, its config."""
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from kdprobe.cli.parser import make_parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_symbols_table_names_what_exists():
+    rows = re.findall(r"^\| .*? \| (.*?) \| `(kdprobe/[\w/]+\.py)` \|", README, re.MULTILINE)
+    assert len(rows) >= 12
+    for functions, file in rows:
+        source = (ROOT / file).read_text()
+        for name in re.findall(r"`([\w.]+)", functions):
+            last = name.split(".")[-1]
+            assert re.search(rf"^\s*(def|class) {last}\b", source, re.MULTILINE) or f"{last}=" in source, (
+                name,
+                file,
+            )
+
+
+def test_files_that_it_names_exist():
+    for path in re.findall(r"[`(]((?:kdprobe|analyses|figures|tests)/[\w./]+)", README):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_plain_loop_runs_as_written(tmp_path, monkeypatch):
+    (example,) = [block for block in blocks("python") if "SnapshotStore" in block]
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(784, 5))
+    masks = torch.zeros(2, 16, 16, dtype=torch.bool)
+    masks[:, 4:12, 4:12] = True
+    names = {
+        "model": model,
+        "layer": "3",
+        "epochs": 2,
+        "steps_per_epoch": 7,
+        "train_one_epoch": lambda network: None,
+        "images": torch.randn(2, 3, 16, 16),
+        "masks": masks,
+    }
+    exec(compile(example, "README.md", "exec"), names)
+    assert [snapshot.step for snapshot in names["store"].list()] == [0, 7, 14]
+    assert names["n_foreground"].shape == names["n_background"].shape == (2,)
+
+
+def test_the_lightning_example_runs_as_written(tmp_path, monkeypatch):
+    import lightning.pytorch as L
+    from torch.utils.data import DataLoader, TensorDataset
+
+    (example,) = [block for block in blocks("python") if "WeightSnapshots" in block]
+    monkeypatch.chdir(tmp_path)
+
+    class Mine(L.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Linear(4, 2)
+
+        def training_step(self, batch, _index):
+            return nn.functional.cross_entropy(self.model(batch[0]), batch[1])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    data = TensorDataset(torch.randn(8, 4), torch.zeros(8, dtype=torch.int64))
+    names = {"my_lightning_module": Mine(), "my_loader": DataLoader(data, batch_size=4)}
+    exec(compile(example.replace("max_epochs=30", "max_epochs=2, logger=False"), "README.md", "exec"), names)
+    assert [snapshot.epoch for snapshot in names["snapshots"].store.list()] == [0, 1, 2]
+
+
+def test_the_config_is_one(tmp_path):
+    (example,) = blocks("yaml")
+    path = tmp_path / "experiment.yaml"
+    path.write_text(example)
+    options = make_parser().parse_args(["run", "--config", str(path)])
+    assert options.run.data.root == "my_images"
+    assert options.run.students == ["kd", "feature"]
