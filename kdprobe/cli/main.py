@@ -22,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KdprobeError as error:
         print(f"kdprobe: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"kdprobe: {error.strerror or error}{where}; what is finished is kept.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("kdprobe: interrupted; the same command goes on where it stopped.", file=sys.stderr)
         return 130

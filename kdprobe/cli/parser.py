@@ -44,7 +44,7 @@ def make_parser() -> ArgumentParser:
 
 
 def _with_config(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
+    parser = ArgumentParser(description=description, usage="%(prog)s [--config FILE] [--SETTING VALUE ...]")
     parser.add_argument("--config", action="config", metavar="FILE", help="a YAML file of the options below")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -43,6 +43,15 @@ class TeacherConfig:
     weights: str | None = None
 
 
+_CHOICES = {
+    "cell_rule": ("majority", "any", "released"),
+    "scope": ("dataset", "image"),
+    "empty": ("skip", "zero"),
+    "weights": ("dependent", "layer", "all"),
+    "teacher": ("all", "last"),
+}
+
+
 @dataclass(frozen=True)
 class MeasureConfig:
     """What is measured and how concepts are counted.
@@ -82,11 +91,16 @@ class MeasureConfig:
     resamples: int = 2000
 
     def __post_init__(self) -> None:
-        for name, known in (("teacher", ("all", "last")), ("weights", ("dependent", "layer", "all"))):
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigError(
                     f"measure.{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
                 )
+        if not 0 < self.margin < float("inf"):
+            raise ConfigError(f"measure.margin must be above 0 nats (usual: 0.2), got {self.margin!r}.")
+        for name, least in (("images", 1), ("grid", 1), ("redraws", 2), ("resamples", 10)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"measure.{name} must be at least {least}, got {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)

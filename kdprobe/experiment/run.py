@@ -98,7 +98,12 @@ def write_config(config: ExperimentConfig, folder: Path) -> None:
     """The resolved config, as a file that ``--config`` reads."""
     values = asdict(config)
     values["measure"]["foreground_share"] = list(config.measure.foreground_share)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {folder} cannot be made: {error.strerror}; choose another --out."
+        ) from error
     write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False).encode())
 
 

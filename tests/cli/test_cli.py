@@ -50,6 +50,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, tmp_path):
     captured = capsys.readouterr()
     assert captured.err.startswith("kdprobe: ")
     assert captured.err.count("\n") == 1
+    (tmp_path / "file").write_text("in the way")
+    assert main(["run", "--data.images_per_class", "8", "--out", str(tmp_path / "file")]) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    for setting, value in (("margin", "-1"), ("scope", "all"), ("cell_rule", "most"), ("redraws", "1")):
+        assert main(["run", f"--measure.{setting}", value, "--out", str(tmp_path / "out")]) == 2
+        assert f"measure.{setting}" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert main(["report", str(tmp_path)]) == 2
     assert "config.yaml" in capsys.readouterr().err
     assert main(["measure", str(tmp_path / "nothing")]) == 2
