@@ -23,7 +23,8 @@ def read_config(folder: str | Path) -> ExperimentConfig:
     try:
         return _filled(ExperimentConfig, yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} cannot be read as a config ({error}); correct or remove it.") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} cannot be read as a config ({reason}); correct or remove it.") from error
 
 
 def _filled(kind: type, values: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.errors import ConfigError, SnapshotCorruptError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.setup import Material, build
@@ -40,8 +40,16 @@ class Member:
         return SnapshotStore(self.folder / "snapshots")
 
     def record(self) -> dict[str, Any] | None:
-        """What run.json says if the training is finished, else None."""
-        return read_json(self.run_file) if self.run_file.exists() else None
+        """What run.json says if the training is finished, else None. Raises SnapshotCorruptError if it is damaged."""
+        if not self.run_file.exists():
+            return None
+        record = read_json(self.run_file)
+        missing = [key for key in ("specification", "stages", "accuracy", "provenance") if key not in record]
+        if missing:
+            raise SnapshotCorruptError(
+                f"{self.run_file} is damaged (no {', '.join(missing)}): restore it, or remove it to train again."
+            )
+        return record
 
 
 def members(config: ExperimentConfig, folder: Path) -> list[Member]:

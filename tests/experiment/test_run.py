@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from kdprobe.errors import ConfigError, DataError
+from kdprobe.errors import ConfigError, DataError, SnapshotError
 from kdprobe.experiment import (
     ExperimentConfig,
     compare_networks,
@@ -222,6 +223,22 @@ def test_mistakes_are_found_before_anything_is_trained(tmp_path):
             quietly(dataclasses.replace(TINY, **changed), tmp_path / "out")
         assert "kdprobe" in type(caught.value).__module__
     assert not list(tmp_path.rglob("*.h5"))
+
+
+def test_damaged_records_are_named(finished, tmp_path):
+    folder, _, _ = finished
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    for name, content in (("networks/baseline/run.json", "{}"), ("networks/teacher/run.json", '{"a')):
+        before = (other / name).read_text()
+        (other / name).write_text(content)
+        with pytest.raises(SnapshotError, match=r"run\.json is damaged"):
+            quietly(TINY, other)
+        (other / name).write_text(before)
+    (other / "config.yaml").write_text(": [")
+    with pytest.raises(ConfigError, match=r"config\.yaml cannot be read") as caught:
+        read_config(other)
+    assert "\n" not in str(caught.value)
 
 
 def test_comparison_is_valid_json_without_nan(finished):
