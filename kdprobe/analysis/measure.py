@@ -86,10 +86,15 @@ def entropy_folder(network_folder: Path, plan: MeasurePlan) -> Path:
     return Path(network_folder) / "entropy" / plan.digest
 
 
+def maps_name(snapshot: Snapshot) -> str:
+    """Under which name its maps are kept: with the digest of the weights, so that other weights never find them."""
+    return f"{snapshot.name}-{snapshot.digest[:12]}"
+
+
 def missing_shards(network_folder: Path, snapshots: list[Snapshot], plan: MeasurePlan) -> int:
     """How many shards are still to be measured."""
     store = EntropyStore(entropy_folder(network_folder, plan))
-    return sum(not store.has(s.name, i) for s in snapshots for i in range(len(plan.shards)))
+    return sum(not store.has(maps_name(s), i) for s in snapshots for i in range(len(plan.shards)))
 
 
 def measure_run(
@@ -108,7 +113,7 @@ def measure_run(
     weights = SnapshotStore(Path(network_folder) / "snapshots")
     store = EntropyStore(entropy_folder(network_folder, plan))
     for snapshot in snapshots:
-        todo = [i for i in range(len(plan.shards)) if not store.has(snapshot.name, i)]
+        todo = [i for i in range(len(plan.shards)) if not store.has(maps_name(snapshot), i)]
         if not todo:
             continue
         load_state(model, weights.load(snapshot), source=str(snapshot.path))
@@ -116,7 +121,7 @@ def measure_run(
         for index in todo:
             shard = plan.shards[index]
             result = estimator.estimate(plan.probe.images[shard])
-            store.save(snapshot.name, index, result, plan.probe.ids[shard])
+            store.save(maps_name(snapshot), index, result, plan.probe.ids[shard])
             done(len(result.outcome))
     return store
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kdprobe.analysis.measure import MeasurePlan, entropy_folder
+from kdprobe.analysis.measure import MeasurePlan, entropy_folder, maps_name
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import parameters_below
 from kdprobe.metrics import weight_path
@@ -79,7 +79,7 @@ def load_measurement(
     weights = SnapshotStore(Path(network_folder) / "snapshots")
     results = []
     for snapshot in snapshots:
-        loaded = store.load(snapshot.name)
+        loaded = store.load(maps_name(snapshot))
         if loaded is None or loaded[1] != plan.probe.ids:
             raise SnapshotError(
                 f"{snapshot.path} has not been measured whole under {plan.digest}; run the measurement first."

@@ -76,7 +76,8 @@ def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
             f"{path} holds neither config.yaml nor a folder snapshots; give a folder made by kdprobe."
         )
     member = Member(folder.resolve().name, "student", load_recipe("baseline"), folder)
-    if member.record() is None:
+    record = member.record()
+    if record is None or not record["specification"]:  # of one's own training, which may have gone on
         _adopt(member)
     return [member]
 

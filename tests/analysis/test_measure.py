@@ -15,7 +15,7 @@ from kdprobe.analysis import (
     plan_measurement,
     weight_names,
 )
-from kdprobe.analysis.measure import entropy_folder
+from kdprobe.analysis.measure import entropy_folder, maps_name
 from kdprobe.data import Probe
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import EntropyEstimator
@@ -138,7 +138,7 @@ def test_what_was_not_measured_cannot_be_read(run):
     measure_run(run, net, snapshots[:2], plan)
     with pytest.raises(SnapshotError, match="not been measured whole"):
         load_measurement(run, snapshots, plan, ("0.weight",))
-    assert EntropyStore(entropy_folder(run, plan)).load(snapshots[2].name) is None
+    assert EntropyStore(entropy_folder(run, plan)).load(maps_name(snapshots[2])) is None
 
 
 def test_weight_scopes():
@@ -163,3 +163,16 @@ def test_the_path_runs_from_the_starting_weights_even_if_the_last_snapshot_alone
     assert last.epochs == (2,)
     assert last.path.tolist() == whole.path[-1:].tolist()
     assert last.path[0] > 0
+
+
+def test_maps_of_other_weights_under_the_same_name_are_not_taken(run):
+    net, probe = make_net(), make_probe()
+    plan = plan_measurement(net, probe, SETTINGS)
+    store = SnapshotStore(run / "snapshots")
+    measure_run(run, net, analysed_snapshots(store, 0, 2), plan)
+    path = store.list()[2].path
+    path.unlink()
+    SnapshotStore(run / "snapshots").save(make_net(7), epoch=2, step=20)
+    stage = analysed_snapshots(store, 0, 2)
+    assert stage[2].path == path
+    assert missing_shards(run, stage, plan) == 1

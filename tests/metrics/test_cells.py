@@ -58,9 +58,8 @@ def test_released_takes_the_pixels_that_nearest_downsampling_takes(side):
 
 
 def test_released_resizes_as_pillow_does():
-    from PIL import Image as pillow
-
     import numpy as np
+    from PIL import Image as pillow
 
     mask = (np.random.default_rng(0).random((301, 190)) < 0.02).astype(np.float32)
     mask[40:200, 60:150] = 1
