@@ -50,7 +50,9 @@ class MeasurePlan:
 def plan_measurement(model: nn.Module, probe: Probe, settings: MeasureSettings) -> MeasurePlan:
     """Resolves the batch size once and names the analysis by the sha256 of all that decides its numbers."""
     estimator = _estimator(model, settings, settings.internal_batch_size)
-    size = settings.internal_batch_size or resolve_batch_size(model, settings.layer, probe.images[:1])
+    size = settings.internal_batch_size or resolve_batch_size(
+        model, settings.layer, probe.images[:1].to(next(model.parameters()).device)
+    )
     content = {
         "layer": estimator.path,
         "protocol": find_protocol(settings.protocol).as_dict(),

@@ -27,4 +27,5 @@ class CellGrid:
 
     def gather(self, pixels: Tensor) -> Tensor:
         """(..., C, H, W) -> (..., g, g): the sum over the pixels of each cell and over the channels."""
-        return self._sum_rows @ pixels.sum(-3) @ self._sum_columns
+        rows, columns = self._sum_rows.to(pixels.dtype), self._sum_columns.to(pixels.dtype)
+        return rows @ pixels.sum(-3) @ columns

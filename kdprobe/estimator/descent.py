@@ -60,6 +60,9 @@ class Descent:
     def step(self, energy: Tensor, energy_variance: Tensor | None = None) -> None:
         """One step of all active images with their energies a, (N, g, g) (rows of inactive images are ignored)."""
         protocol, moving = self._protocol, self.active
+        broken = moving & ~energy.isfinite().all(2).all(1)
+        self.best_sigma[broken] = math.nan
+        self._gap[broken] = -math.inf  # no later iterate is taken
         weight = protocol.entropy_weight
         if self.step_count >= protocol.steps:
             weight *= protocol.extra_factor

@@ -66,6 +66,9 @@ def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
 def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
     """What was measured of a network, with the path of the weights that the config names."""
     names = weight_names(
-        found.model, config.measure.layer, found.plan.probe.images[:2], config.measure.weights
+        found.model,
+        config.measure.layer,
+        found.plan.probe.images[:2].to(next(found.model.parameters()).device),
+        config.measure.weights,
     )
     return load_measurement(found.member.folder, found.snapshots, found.plan, names, stage=found.stage)

@@ -82,6 +82,7 @@ def specification(
         "num_classes": len(material.train.classes),
         "image_shape": list(material.train.image_shape),
         "data": material.train.describe(),
+        "images_sha256": material.content,
         "training": asdict(settings),
         "seed": config.seed,
         "layer": config.measure.layer if _uses_layer(member.recipe) else None,

@@ -1,5 +1,6 @@
 """From the config to the objects that it names: data, probe images, networks."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ class Material:
     train: LabelledImages
     test: LabelledImages
     probe: Probe
+    content: str  #: sha256 of the training images and labels
 
 
 def load_material(config: ExperimentConfig) -> Material:
@@ -43,7 +45,8 @@ def load_material(config: ExperimentConfig) -> Material:
         grid=measure.grid,
         rule=measure.cell_rule,
     )
-    return Material(train, test, probe)
+    content = hashlib.sha256(train.images.numpy().tobytes() + train.labels.numpy().tobytes()).hexdigest()
+    return Material(train, test, probe, content)
 
 
 def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:

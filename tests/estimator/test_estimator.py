@@ -146,6 +146,24 @@ def test_outcomes_of_images_that_cannot_be_measured(images):
     assert all(outcome.advice for outcome in Outcome)
 
 
+def test_energies_that_overflow_are_an_outcome_not_a_flat_map(images):
+    """Weights that float32 can hold and products that it cannot; tiny ones are merely rescaled."""
+    net = make_net()
+    reference = EntropyEstimator(net, "6", grid=4).estimate(images).entropy
+    net[6].weight.data *= 2.0**-70
+    net[6].bias.data *= 2.0**-70
+    tiny = EntropyEstimator(net, "6", grid=4).estimate(images)
+    net[6].weight.data *= 2.0**180
+    net[6].bias.data *= 2.0**180
+    huge = EntropyEstimator(net, "6", grid=4).estimate(images)
+    for result in (tiny, huge):
+        for image, outcome in enumerate(result.outcome):
+            if outcome.usable:
+                assert (result.entropy[image] - reference[image]).abs().max() < 1e-3
+            else:
+                assert result.entropy[image].isnan().all()
+
+
 def test_bad_input_gets_one_clear_sentence(images):
     net = make_net()
     with pytest.raises(LayerError, match="nearest names"):

@@ -131,20 +131,25 @@ class Decomposed:
         others = (by_pair.sum(1, keepdim=True) - by_pair) / (pairs - 1)
         others = torch.cat([others, others], dim=1)
 
+        # Cotangents near 1, so that features of any scale stay within float32.
+        size_of_shift = others.abs().amax((1, 2)).clamp(min=torch.finfo(others.dtype).tiny)
+        cotangents = (others / size_of_shift[:, None, None]).flatten(0, 1)
+
         shift, fluctuation = [], []
         for batch in torch.arange(len(rows)).split(size):
             leaf, output = graph or feature.with_graph(rows[batch])
-            pulled = feature.pull(leaf, output, others.flatten(0, 1)[batch], keep=True)
+            pulled = feature.pull(leaf, output, cotangents[batch], keep=True)
             shift.append(cells.gather(pulled * offset.flatten(0, 1)[batch]).double())
             pulled = feature.pull(leaf, output, probes.vectors.flatten(0, 1)[batch])
-            fluctuation.append(cells.gather(pulled.square()).double())
+            fluctuation.append(cells.gather(pulled.double().square()))
         del graph
         gauss_newton = probes.energy(torch.cat(fluctuation).unflatten(0, shape)).cpu()
         low = gauss_newton <= gauss_newton.flatten(1).median(1).values[:, None, None]
         part_of_image = cells.spread(low.to(images))
         lower, whole = excess(feature, images, offset, value, change - others, part_of_image)
         return Energies(
-            shift=torch.cat(shift).unflatten(0, shape).mean(1).cpu() / sigma**2,
+            shift=(torch.cat(shift).unflatten(0, shape).mean(1) * size_of_shift[:, None, None]).cpu()
+            / sigma**2,
             fluctuation=gauss_newton,
             sigma=sigma,
             low=low,
