@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "EntropyEstimator": "kdprobe.estimator",
     "PROTOCOLS": "kdprobe.estimator",
+    "PixelEntropy": "kdprobe.estimator.pixel_entropy",
     "EntropyResult": "kdprobe.records",
     "Outcome": "kdprobe.records",
     "KdprobeError": "kdprobe.errors",

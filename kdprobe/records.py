@@ -75,11 +75,15 @@ class EntropyResult(Record):
     """Entropy maps of N images and how sure they are."""
 
     entropy: Any  #: (N, g, g) float64 tensor, nats; NaN where the outcome is not usable
-    std_error: (
-        Any  #: (N, g, g) float64 tensor, nats: standard error of each cell from the estimator's own noise
-    )
+    #: (N, g, g) float64 tensor, nats: standard error of each cell's entropy relative to the image's mean (which the
+    #: protocol pins) from the estimator's own noise
+    std_error: Any
     outcome: tuple[Outcome, ...]  #: one per image
     stats: dict[str, Any] = field(default_factory=dict)  #: protocol, solver, seed, work and diagnostics
+    #: (N, R, g, g) float32 tensor, nats: R independent deviations whose squares add up to std_error². A map with fresh
+    #: noise is entropy + sum_r xi_r noise_r with xi ~ N(0, 1): cells are then as correlated as they are. The same r
+    #: stands for the same random numbers in every network that was measured with one seed.
+    noise: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +118,15 @@ class Interval(Record):
     low: float
     high: float
     n: int
+
+
+@dataclass(frozen=True, eq=False)
+class CountInterval(Record):
+    """A count of every image with its 95 % interval."""
+
+    value: Any  #: (N,) int64 tensor, cells
+    low: Any  #: (N,) int64 tensor
+    high: Any  #: (N,) int64 tensor
 
 
 @dataclass(frozen=True)

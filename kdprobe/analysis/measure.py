@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,8 +12,9 @@ from torch import nn
 
 from kdprobe.data import Probe
 from kdprobe.errors import SnapshotError
-from kdprobe.estimator import EntropyEstimator, find_protocol, find_solver
-from kdprobe.estimator.feature import resolve_batch_size
+from kdprobe.estimator import Decomposed, EntropyEstimator, find_protocol, find_solver
+from kdprobe.estimator.feature import batch_size, resolve_batch_size
+from kdprobe.estimator.solvers import Solver
 from kdprobe.records import Record
 from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore, load_state
 
@@ -29,7 +30,15 @@ class MeasureSettings(Record):
     solver: str = "decomposed"
     grid: int = 16
     seed: int = 0
-    internal_batch_size: int | None = None  #: None: found from the network and the image size, once per run
+    #: rows of one pass; "auto" or None: found from the network and the image size, once per run
+    internal_batch_size: int | str | None = None
+    #: nats, mean standard error at which `decomposed` stops (None: one round); other solvers have none
+    tolerance: float | None = 0.02
+
+    def solver_record(self) -> Solver:
+        """The solver with its budget. Raises ConfigError for an unknown name or a tolerance that cannot be used."""
+        solver = find_solver(self.solver)
+        return replace(solver, tolerance=self.tolerance) if isinstance(solver, Decomposed) else solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +59,13 @@ class MeasurePlan:
 def plan_measurement(model: nn.Module, probe: Probe, settings: MeasureSettings) -> MeasurePlan:
     """Resolves the batch size once and names the analysis by the sha256 of all that decides its numbers."""
     estimator = _estimator(model, settings, settings.internal_batch_size)
-    size = settings.internal_batch_size or resolve_batch_size(
-        model, settings.layer, probe.images[:1].to(next(model.parameters()).device)
+    size = batch_size(settings.internal_batch_size) or resolve_batch_size(
+        model, settings.layer, probe.images[:1]
     )
     content = {
         "layer": estimator.path,
         "protocol": find_protocol(settings.protocol).as_dict(),
-        "solver": find_solver(settings.solver).as_dict(),
+        "solver": settings.solver_record().as_dict(),
         "grid": settings.grid,
         "seed": settings.seed,
         "internal_batch_size": size,
@@ -128,12 +137,12 @@ def measure_run(
     return store
 
 
-def _estimator(model: nn.Module, settings: MeasureSettings, size: int | None) -> EntropyEstimator:
+def _estimator(model: nn.Module, settings: MeasureSettings, size: int | str | None) -> EntropyEstimator:
     return EntropyEstimator(
         model,
         settings.layer,
         protocol=settings.protocol,
-        solver=settings.solver,
+        solver=settings.solver_record(),
         grid=settings.grid,
         internal_batch_size=size,
         seed=settings.seed,
@@ -152,11 +161,14 @@ def seconds_per_image(model: nn.Module, plan: MeasurePlan) -> float:
 
 def settings_record(plan: MeasurePlan) -> dict:
     """What is written with the results."""
+    settings = asdict(plan.settings)
+    if not isinstance(plan.settings.solver_record(), Decomposed):
+        del settings["tolerance"]
     return {
-        **asdict(plan.settings),
+        **settings,
         "internal_batch_size": plan.internal_batch_size,
         "protocol_record": find_protocol(plan.settings.protocol).as_dict(),
-        "solver_record": find_solver(plan.settings.solver).as_dict(),
+        "solver_record": plan.settings.solver_record().as_dict(),
         "digest": plan.digest,
         "probe_images": len(plan.probe.ids),
         "torch_threads": torch.get_num_threads(),

@@ -13,7 +13,7 @@ from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import parameters_below
 from kdprobe.metrics import weight_path
 from kdprobe.records import Outcome, Record
-from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore
+from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore, joined_noise
 
 WEIGHTS = ("dependent", "layer", "all")
 
@@ -30,6 +30,8 @@ class Measurement(Record):
     epochs: tuple[int, ...]  #: as counted over all stages
     path: Tensor  #: (M+1,) cumulative weight distance
     work: dict[str, Any]  #: passes through the network
+    #: (M+1, N, R, g, g) nats: deviations as in `EntropyResult`; None if any epoch (of an older kdprobe) has none
+    noise: Tensor | None = None
 
     def only(self, images: Tensor) -> "Measurement":
         """The same for the chosen images, a (N,) bool mask."""
@@ -42,6 +44,7 @@ class Measurement(Record):
             epochs=self.epochs,
             path=self.path,
             work=self.work,
+            noise=None if self.noise is None else self.noise[:, images],
         )
 
 
@@ -104,4 +107,11 @@ def load_measurement(
         epochs=tuple(snapshot.epoch for snapshot in snapshots),
         path=weight_path(states(), names)[[whole.index(snapshot) for snapshot in snapshots]],
         work={key: sum(shard[key] for shard in shards) for key in ("work_forward", "work_backward")},
+        noise=_stacked([result.noise for result in results]),
     )
+
+
+def _stacked(noise: list[Tensor | None]) -> Tensor | None:
+    """The epochs' noise as one; where an epoch has fewer deviations, the rest are 0."""
+    whole = joined_noise(noise)
+    return None if whole is None else whole.unflatten(0, (len(noise), -1))

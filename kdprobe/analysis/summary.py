@@ -71,14 +71,16 @@ def network_values(
     options = {"margin": settings.margin, "scope": settings.scope, "empty": settings.empty}
     last = max(len(measured.epochs) - 1, 1)
     later = measured.entropy[-last:], measured.std_error[-last:]
+    deviations = None if measured.noise is None else measured.noise[-last:]
     path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
     values = image_values(later[0], foreground, path, **options)
     noise = noise_redraws(
         *later,
         foreground,
         path,
+        noise=deviations,
         redraws=settings.redraws,
-        seed=derive_seed(settings.seed, "redraw", name),
+        seed=_redraw_seed(name, measured, settings),
         **options,
     )
     if len(measured.epochs) == 1:
@@ -86,6 +88,12 @@ def network_values(
             values[metric] = torch.full_like(values[metric], nan)
             noise[metric] = torch.full_like(noise[metric], nan)
     return NetworkValues(values, noise, len(measured.epochs) - 1)
+
+
+def _redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
+    """One seed for all networks, whose noise came from the same random numbers; without `noise` nothing is shared."""
+    own = () if measured.noise is not None else (name,)
+    return derive_seed(settings.seed, "redraw", *own)
 
 
 def metric_intervals(values: NetworkValues, settings: CountSettings) -> dict[str, Interval]:
@@ -124,8 +132,9 @@ def curves(
     copies = redraw(
         measured.entropy,
         measured.std_error,
+        noise=measured.noise,
         redraws=settings.redraws,
-        seed=derive_seed(settings.seed, "redraw", name),
+        seed=_redraw_seed(name, measured, settings),
     )
     noisy = [counted(copy) for copy in copies]
     return {
@@ -144,17 +153,19 @@ def curves(
 
 
 def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) -> float | None:
-    """rho that a map which never changes would show, measured at M epochs with this network's noise."""
+    """rho of the last epoch's maps had they never changed, measured with the noise of each epoch 1 ... M."""
     epochs = len(measured.epochs) - 1
     if epochs < 1:
         return None
     value = noise_ceiling(
         measured.entropy[-1],
-        measured.std_error[-1],
+        measured.std_error[1:],
         foreground,
+        noise=None if measured.noise is None else measured.noise[1:],
         epochs=epochs,
         margin=settings.margin,
         scope=settings.scope,
+        empty=settings.empty,
         redraws=20,
         seed=settings.seed,
     )

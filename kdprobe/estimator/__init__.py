@@ -5,7 +5,7 @@ A protocol says which sigma is reported, a solver says how it is found.
 
 from kdprobe.estimator.estimator import EntropyEstimator
 from kdprobe.estimator.protocols import PROTOCOLS, Protocol, find_protocol
-from kdprobe.estimator.solvers import SOLVERS, Decomposed, Sgd, find_solver
+from kdprobe.estimator.solvers import SOLVERS, Decomposed, Jacobian, Pathwise, Sgd, find_solver
 from kdprobe.estimator.taps import capture, layer_path, modules_below, parameters_below, truncated_forward
 
 __all__ = [
@@ -13,6 +13,8 @@ __all__ = [
     "SOLVERS",
     "Decomposed",
     "EntropyEstimator",
+    "Jacobian",
+    "Pathwise",
     "Protocol",
     "Sgd",
     "capture",

@@ -5,18 +5,19 @@ from torch import Tensor
 
 
 class CellGrid:
-    """Carries values from g x g cells to H x W pixels and sums pixels into cells.
+    """Carries values from g x g cells to H x W pixels and sums pixels into cells; g is at most H and W.
 
-    Pixel p of a side of length L belongs to cell floor(p * g / L), so that cells are uneven where g does not
-    divide L (227 pixels and 16 cells, say).
+    A pixel belongs to the cell that torch's nearest upsampling of float32 maps gives it, as in the released code:
+    floor(p * float32(g / L)) along a side of L pixels, rounded in float32. Cells are uneven where g does not divide L
+    (227 pixels and 16 cells, say), and rounding may move a border by one pixel (498 pixels and 32 cells).
     """
 
     def __init__(
         self, grid: int, height: int, width: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.grid = grid
-        self._rows = torch.arange(height, device=device) * grid // height
-        self._columns = torch.arange(width, device=device) * grid // width
+        self._rows = _cell_of_pixels(grid, height).to(device)
+        self._columns = _cell_of_pixels(grid, width).to(device)
         cells = torch.arange(grid, device=device)
         self._sum_rows = (cells[:, None] == self._rows[None, :]).to(dtype)  # (g, H)
         self._sum_columns = (self._columns[:, None] == cells[None, :]).to(dtype)  # (W, g)
@@ -29,3 +30,9 @@ class CellGrid:
         """(..., C, H, W) -> (..., g, g): the sum over the pixels of each cell and over the channels."""
         rows, columns = self._sum_rows.to(pixels.dtype), self._sum_columns.to(pixels.dtype)
         return rows @ pixels.sum(-3) @ columns
+
+
+def _cell_of_pixels(grid: int, side: int) -> Tensor:
+    """(side,) int64, asked of torch itself: the same by construction (float32 counts exactly up to 2^24)."""
+    cells = torch.arange(grid, dtype=torch.float32)[None, None]
+    return torch.nn.functional.interpolate(cells, size=side, mode="nearest")[0, 0].long()

@@ -23,9 +23,3 @@ def normal(generators: list[torch.Generator], samples: int, like: Tensor) -> Ten
     """(B, samples, C, H, W) standard normal values for B images; `like` is one image (C, H, W)."""
     drawn = [torch.randn((samples, *like.shape), generator=g, dtype=like.dtype) for g in generators]
     return torch.stack(drawn).to(like.device)
-
-
-def rademacher(generators: list[torch.Generator], samples: int, dimension: int, like: Tensor) -> Tensor:
-    """(B, samples, dimension) of +1 and -1 with equal chance."""
-    drawn = [torch.randint(0, 2, (samples, dimension), generator=g, dtype=torch.int8) for g in generators]
-    return torch.stack(drawn).to(like.device, like.dtype).mul_(2).sub_(1)

@@ -4,15 +4,22 @@ from dataclasses import asdict, dataclass
 
 from kdprobe.errors import ConfigError
 
+#: which iterate is reported: of the descent the one nearest the target, or the stationary point instead of a descent
+RULES = ("target_entropy", "target_distortion", "stationary")
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """Gradient descent on sigma that is stopped at a target entropy.
+    """Gradient descent on sigma that is stopped at a target.
 
     The loss of one image is  E‖f(x + sigma∘e) - f(x)‖² / sigma_f²  -  entropy_weight * mean_i H_i  with
-    H_i = log sigma_i + ½ log(2 pi e) nats and sigma_f² = E‖f(x + feature_scale_sigma e) - f(x)‖². Of all iterates the
-    one whose mean entropy is nearest `target_entropy` is reported. Sources: Cheng et al., CVPR 2020 (arXiv
-    2003.03622), and the code released with it, which is where the numbers below come from.
+    H_i = log sigma_i + ½ log(2 pi e) nats and sigma_f² = E‖f(x + feature_scale_sigma e) - f(x)‖². Of all iterates one
+    is reported, as `report` says: the one whose mean entropy is nearest `target_entropy`, the one whose first term of
+    the loss is nearest `target_distortion`, or, without any descent, the point where the gradient vanishes.
+
+    Sources: `cheng2020` is Cheng et al., CVPR 2020 (arXiv 2003.03622), and the code released with it, which is where
+    the numbers come from; `fixed_distortion` follows the code of Ma et al., 2019 (arXiv 1906.04109) in weight, number
+    of steps and target, and `cheng2020` in all else.
     """
 
     name: str
@@ -25,7 +32,9 @@ class Protocol:
     steps: int = 60
     extra_steps: int = 20  #: more steps for images that have not passed the target by then
     extra_factor: float = 1.5  #: the entropy weight is multiplied by it in the extra steps
+    report: str = "target_entropy"  #: one of RULES
     target_entropy: float = -2.8  #: nats, mean over the cells
+    target_distortion: float = 1.5  #: E‖f(x') - f(x)‖² / sigma_f²
     feature_scale_sigma: float = 0.01  #: noise level at which sigma_f² is taken
     samples_per_step: int = 96  #: noise samples of one step of the published procedure, and of its sigma_f²
     feature_activation: str = "relu"  #: applied to the layer's value: relu or none
@@ -33,6 +42,8 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.feature_activation not in ("relu", "none"):
             raise ConfigError(f"feature_activation must be relu or none, got {self.feature_activation!r}.")
+        if self.report not in RULES:
+            raise ConfigError(f"report must be one of {', '.join(RULES)}, got {self.report!r}.")
         if not 0 < self.sigma_min <= self.sigma_start <= self.sigma_max:
             raise ConfigError(
                 "Expected 0 < sigma_min <= sigma_start <= sigma_max, got "
@@ -49,8 +60,15 @@ class Protocol:
 
 
 PROTOCOLS: dict[str, Protocol] = {
-    "cheng2020": Protocol("cheng2020"),
-    "cheng2020_resnet": Protocol("cheng2020_resnet", entropy_weight=6.0),
+    protocol.name: protocol
+    for protocol in (
+        Protocol("cheng2020"),
+        Protocol("cheng2020_resnet", entropy_weight=6.0),
+        Protocol(
+            "fixed_distortion", entropy_weight=5.0, steps=100, extra_steps=0, report="target_distortion"
+        ),
+        Protocol("converged", report="stationary"),
+    )
 }
 
 

@@ -61,9 +61,10 @@ class MeasureConfig:
         images: number of probe images, from the training split, un-augmented.
         foreground_share: lowest and highest share of foreground pixels of a probe image.
         grid: cells along each side.
-        protocol: which sigma is reported: cheng2020 or cheng2020_resnet.
-        solver: how it is found: decomposed or sgd (the published procedure, slow).
-        internal_batch_size: rows of one pass; default: found from the network and the image size.
+        protocol: which sigma is reported: cheng2020, cheng2020_resnet, fixed_distortion or converged.
+        solver: how it is found: decomposed, pathwise, jacobian or sgd (as published, slow; not for converged).
+        tolerance: nats, mean standard error of an image's cells at which decomposed stops; null: after one round.
+        internal_batch_size: rows of one pass; auto (or null): found from the network and the image size.
         cell_rule: when a cell is foreground: majority, any or released.
         margin: b in nats: a concept lies more than this below the baseline entropy.
         scope: background of the whole data set or of each image as baseline: dataset or image.
@@ -80,7 +81,8 @@ class MeasureConfig:
     grid: int = 16
     protocol: str = "cheng2020"
     solver: str = "decomposed"
-    internal_batch_size: int | None = None
+    tolerance: float | None = 0.02
+    internal_batch_size: int | str | None = None
     cell_rule: str = "majority"
     margin: float = 0.2
     scope: str = "dataset"
@@ -98,6 +100,15 @@ class MeasureConfig:
                 )
         if not 0 < self.margin < float("inf"):
             raise ConfigError(f"measure.margin must be above 0 nats (usual: 0.2), got {self.margin!r}.")
+        if self.tolerance is not None and not 0 < self.tolerance < float("inf"):
+            raise ConfigError(
+                f"measure.tolerance must be above 0 nats (usual: 0.02), or null, got {self.tolerance!r}."
+            )
+        size = self.internal_batch_size
+        if size not in (None, "auto") and (isinstance(size, bool | str) or size < 1):
+            raise ConfigError(
+                f"measure.internal_batch_size must be a whole number from 1 on, or auto, got {size!r}."
+            )
         for name, least in (("images", 1), ("grid", 1), ("redraws", 2), ("resamples", 10)):
             if getattr(self, name) < least:
                 raise ConfigError(f"measure.{name} must be at least {least}, got {getattr(self, name)!r}.")

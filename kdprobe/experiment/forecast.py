@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kdprobe.data import LabelledImages
+from kdprobe.estimator.solvers.deviations import REPLICATES
 from kdprobe.training import TrainingSettings
 
 _TRIAL_STEPS = 6
@@ -61,6 +62,11 @@ def _step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
 def snapshot_bytes(model: nn.Module) -> int:
     """Size of one snapshot."""
     return sum(t.numel() * t.element_size() for t in model.state_dict().values()) + 32_000
+
+
+def map_bytes(grid: int) -> int:
+    """Size of one entropy map with its standard errors (float64) and deviations (float32)."""
+    return grid**2 * (2 * 8 + 4 * REPLICATES) + 2_000
 
 
 def free_bytes(folder: Path) -> int:

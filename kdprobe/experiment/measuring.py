@@ -68,7 +68,7 @@ def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
     names = weight_names(
         found.model,
         config.measure.layer,
-        found.plan.probe.images[:2].to(next(found.model.parameters()).device),
+        found.plan.probe.images[:2],
         config.measure.weights,
     )
     return load_measurement(found.member.folder, found.snapshots, found.plan, names, stage=found.stage)

@@ -9,7 +9,13 @@ import yaml
 from kdprobe.analysis import missing_shards, plan_measurement, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.forecast import Forecast, free_bytes, seconds_per_epoch, snapshot_bytes
+from kdprobe.experiment.forecast import (
+    Forecast,
+    free_bytes,
+    map_bytes,
+    seconds_per_epoch,
+    snapshot_bytes,
+)
 from kdprobe.experiment.measuring import Measurable, measurable, measure_all
 from kdprobe.experiment.members import (
     Member,
@@ -136,7 +142,7 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
             maps += missing_shards(member.folder, ready.snapshots, ready.plan) * min(16, len(plan.probe.ids))
     if maps:
         measuring = maps * seconds_per_image(model, plan)
-    disk += maps * (2 * plan.settings.grid**2 * 8 + 2_000) + 10_000_000
+    disk += maps * map_bytes(plan.settings.grid) + 10_000_000
     forecast = Forecast(training, measuring, disk, free_bytes(folder))
     if disk > forecast.free_bytes:
         raise ConfigError(

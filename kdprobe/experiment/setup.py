@@ -77,6 +77,7 @@ def measure_settings(config: ExperimentConfig) -> MeasureSettings:
         grid=measure.grid,
         seed=config.seed,
         internal_batch_size=measure.internal_batch_size,
+        tolerance=measure.tolerance,
     )
 
 

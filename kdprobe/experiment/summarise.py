@@ -130,6 +130,13 @@ def _notes(
         notes.append(
             f"{int((~usable).sum())} probe images left all networks, because an estimate failed: {outcomes}."
         )
+    bare = [name for name, m in whole.items() if m.noise is None]
+    if bare:
+        notes.append(
+            f"{', '.join(bare)}: measured by a kdprobe that kept standard errors alone. Their noise is taken as "
+            "independent between cells, epochs and networks: counts are less sure than their intervals say, and the "
+            "noise ceiling is too low."
+        )
     flagged = {name: m.flagged for name, m in whole.items() if m.flagged}
     if flagged:
         notes.append(f"Estimates that did not reach the target entropy (kept, flagged): {flagged}.")

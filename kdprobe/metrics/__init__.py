@@ -2,6 +2,7 @@
 
 from kdprobe.metrics.cells import cells_from_mask
 from kdprobe.metrics.concepts import baseline_entropy, concept_cells, count_concepts, relevance_ratio
+from kdprobe.metrics.count_interval import count_interval
 from kdprobe.metrics.inference import bootstrap_interval, hypothesis_verdict, paired_difference, verdict
 from kdprobe.metrics.learning import learning_distance, weight_path
 from kdprobe.metrics.noise import noise_ceiling, noise_redraws, redraw
@@ -19,6 +20,7 @@ __all__ = [
     "cells_from_mask",
     "concept_cells",
     "count_concepts",
+    "count_interval",
     "hypothesis_verdict",
     "image_values",
     "learning_distance",

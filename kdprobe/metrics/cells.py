@@ -13,11 +13,18 @@ RULES = ("majority", "any", "released")
 
 
 def cell_of_pixel(pixels: int, grid: int) -> Tensor:
-    """(pixels,) int64: the cell, 0 ... grid - 1, that nearest upsampling of `grid` cells gives to every pixel
-    of a side: floor(p * grid / pixels). Cells are uneven where the grid does not divide the side (227 / 16:
-    14 or 15 px).
+    """(pixels,) int64: the cell, 0 ... grid - 1, that torch's nearest upsampling of `grid` cells gives to every
+    pixel of a side, asked of torch itself (the entropy grid does the same): floor(p * grid / pixels), rounded in
+    float32, which moves a border by one pixel at some sides (82 pixels and 16 cells). Cells are uneven where the
+    grid does not divide the side (227 / 16: 14 or 15 px).
     """
-    return torch.arange(pixels) * grid // pixels
+    return _nearest(grid, pixels)
+
+
+def _nearest(places: int, size: int) -> Tensor:
+    """(size,) int64: which of the `places` torch's nearest resizing to `size` takes; float32 counts them exactly."""
+    numbers = torch.arange(places, dtype=torch.float32)[None, None]
+    return F.interpolate(numbers, size=size, mode="nearest")[0, 0].long()
 
 
 def cells_from_mask(
@@ -57,7 +64,7 @@ def cells_from_mask(
             "use a smaller grid or larger images."
         )
     if rule == "released":
-        rows, columns = (torch.arange(grid) * side // grid for side in (height, width))
+        rows, columns = (_nearest(side, grid) for side in (height, width))
         return mask[..., rows[:, None], columns] > 0
     inside, total = _pixels_per_cell(mask, grid)
     return inside > 0 if rule == "any" else 2 * inside > total

@@ -1,8 +1,9 @@
 """Intervals and verdicts: how sure the numbers are, given the images and the estimator's noise.
 
 **Interval.** `scipy.stats.bootstrap` over images: whole images are resampled (for a comparison both networks'
-values of an image together), and with every resample one redraw of the estimator's noise enters, so that the
-interval covers both. It does not cover the variation between training seeds.
+values of an image together), and with every resample one redraw of the estimator's noise enters (for a
+comparison the same one in both networks, see `kdprobe.metrics.noise`), so that the interval covers both. It
+does not cover the variation between training seeds.
 
 **Why the percentile interval, expanded.** BCa needs the jackknife and the rank of the measured value among
 the resamples; with noise redraws in the statistic the first is random and the second biased, and for values
@@ -81,8 +82,12 @@ def paired_difference(
     """statistic(student) - statistic(baseline) over the images that have a value in both, with its interval.
 
     student, baseline: (N,) values of the same images in the same order, NaN where an image has none; noises
-    (R, N) and errors as for `bootstrap_interval`. A resample takes both values of an image together; the
-    networks' noises are taken as independent. Positive: the student's statistic is larger. n: images left.
+    (R, N) and errors as for `bootstrap_interval`. A resample takes both values of an image together, and the
+    same redraw r of both noises: redraws made with one seed from noise with common random numbers (`redraw`)
+    keep what the networks share, and it cancels; where the noises are independent, so are their redraws, as long
+    as they were made with different seeds. Positive: the student's statistic is larger. n: images left.
+
+    Raises InputError also if the noises differ in their number of redraws: then they cannot belong together.
     """
     return _interval(
         [student, baseline], [1.0, -1.0], [student_noise, baseline_noise], statistic, seed, level, resamples
@@ -99,6 +104,11 @@ def _interval(values, signs, noises, statistic, seed, level, resamples) -> Inter
     if len(set(lengths)) > 1:
         raise InputError(f"A paired difference needs the same images in both; got {lengths} values.")
     noises = [None if noise is None else _redraws(noise, lengths[0]) for noise in noises]
+    redraws = [len(noise) for noise in noises if noise is not None]
+    if len(set(redraws)) > 1:
+        raise InputError(
+            f"Redraws of both networks enter together; got {redraws}: redraw both equally often."
+        )
     valid = ~np.isnan(sum(columns))
     columns = [column[valid] for column in columns]
     noises = [None if noise is None else noise[:, valid] for noise in noises]

@@ -1,4 +1,4 @@
-"""Resampling images, and with each resample one redraw of the estimator's noise."""
+"""Resampling images, and with each resample one redraw of the estimator's noise, the same for all columns."""
 
 from math import nan
 
@@ -24,15 +24,16 @@ class Resampled:
     """The sum of signed statistics of columns over resampled images, as `scipy.stats.bootstrap` asks for it.
 
     columns: K arrays (n,) of the same n images without NaN, entering with the signs; noises: for each column
-    None or (R, n) redraws, NaN where an image has no value. Every resample adds, for each column, the
-    deviation of one redraw's statistic over all images from the mean of this statistic over the redraws:
-    noise widens, its bias (noise makes spreads larger) does not shift. The redraw is not resampled along with
-    the images, since an image drawn twice would carry the same error twice.
+    None or (R, n) redraws, NaN where an image has no value, R the same for all. Every resample adds the
+    deviation of one redraw's signed sum of statistics over all images from its mean over the redraws: noise
+    widens, its bias (noise makes spreads larger) does not shift. All columns take the same redraw, so that
+    noise they share (common random numbers) cancels as it does between the columns themselves. The redraw is
+    not resampled along with the images, since an image drawn twice would carry the same error twice.
     """
 
     def __init__(self, columns, signs, noises, statistic: str, generator: np.random.Generator):
         self.columns, self.signs, self.statistic, self.generator = columns, signs, statistic, generator
-        self.deviations = [_deviations(noise, statistic) for noise in noises]
+        self.deviations = _deviations(noises, signs, statistic)
 
     def exact(self, images: np.ndarray) -> np.ndarray:
         """(...,) of the images with these indices (..., n), without noise."""
@@ -41,13 +42,13 @@ class Resampled:
 
     def __call__(self, images: np.ndarray, axis: int = -1) -> np.ndarray:
         images = np.moveaxis(images, axis, -1)
-        # Every column draws for itself: the noises of two networks are taken as independent.
-        noise = sum(self.generator.choice(deviations, images.shape[:-1]) for deviations in self.deviations)
-        return self.exact(images) + noise
+        return self.exact(images) + self.generator.choice(self.deviations, images.shape[:-1])
 
 
-def _deviations(noise: np.ndarray | None, statistic: str) -> np.ndarray:
-    """(R,) of the redraws in which any image has a value; a single 0 if there is none, or no noise."""
-    redrawn = masked_statistic(noise, statistic) if noise is not None else np.array([])
-    redrawn = redrawn[~np.isnan(redrawn)]
-    return redrawn - redrawn.mean() if len(redrawn) else np.zeros(1)
+def _deviations(noises, signs, statistic: str) -> np.ndarray:
+    """(R,) of the redraws in which every noisy column has a value; a single 0 if there is none, or no noise."""
+    pairs = zip(signs, noises, strict=True)
+    redrawn = [sign * masked_statistic(noise, statistic) for sign, noise in pairs if noise is not None]
+    total = sum(redrawn) if redrawn else np.array([])
+    total = total[~np.isnan(total)]
+    return total - total.mean() if len(total) else np.zeros(1)

@@ -5,6 +5,7 @@ The only room that knows matplotlib; no pyplot state is touched. `curves_figure`
 again from the same record.
 """
 
+from kdprobe.plots.agreement import agreement_figure, interval_rows
 from kdprobe.plots.curves import curves, curves_figure
 from kdprobe.plots.grid import metrics_table, table_figure
 from kdprobe.plots.maps import concept_map, entropy_map, photograph
@@ -13,13 +14,17 @@ from kdprobe.plots.numbers import decimals, interval_text, number
 from kdprobe.plots.save import png_bytes, save
 from kdprobe.plots.style import network_styles
 from kdprobe.plots.symbols import unit
+from kdprobe.plots.work import Point, work_figure, work_panel
 
 __all__ = [
+    "Point",
+    "agreement_figure",
     "concept_map",
     "curves",
     "curves_figure",
     "decimals",
     "entropy_map",
+    "interval_rows",
     "interval_text",
     "maps_figure",
     "metrics_table",
@@ -30,4 +35,6 @@ __all__ = [
     "save",
     "table_figure",
     "unit",
+    "work_figure",
+    "work_panel",
 ]

@@ -119,8 +119,9 @@ EPOCHS_DIFFER = (
     "D and ρ of these networks must not be compared with each other."
 )
 CEILING = (
-    "Noise ceiling of ρ: a map that never changed would show less than 1 under the estimator's noise, namely "
-    "{values}; a measured ρ cannot be expected to come closer to 1 than that."
+    "Noise ceiling of ρ: maps that never changed would show less than 1, since every epoch is measured with noise. "
+    "The maps of the last epoch with the noise of each epoch give on average {values}; a measured ρ cannot be "
+    "expected to come closer to 1 than that."
 )
 FLAGGED = (
     "Estimates that did not reach the protocol's target entropy: {values}. The nearest iterate was used; "

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ class EntropyStore:
     def load(self, snapshot_name: str) -> tuple[EntropyResult, tuple[str, ...]] | None:
         """All shards of a snapshot in order as one result, and the image ids; None if there is none yet.
 
-        With several shards, `stats` holds what they agree on, and under `shards` the stats of each.
+        With several shards, `stats` holds what they agree on, and under `shards` the stats of each; `noise` gets
+        deviations of 0 where a shard has fewer than another, and is None where a shard (of an older kdprobe) has none.
 
         Raises SnapshotCorruptError if a shard is damaged, SnapshotError if one is missing between others.
         """
@@ -92,6 +93,7 @@ class EntropyStore:
             torch.cat([result.std_error for result in results]),
             tuple(outcome for result in results for outcome in result.outcome),
             _merged_stats([result.stats for result in results]),
+            joined_noise([result.noise for result in results]),
         )
         return merged, ids
 
@@ -101,7 +103,8 @@ class EntropyStore:
         _check_place(path, header, snapshot_name, shard)
         try:
             outcome = tuple(Outcome(value) for value in header["outcome"])
-            result = EntropyResult(tensors["entropy"], tensors["std_error"], outcome, header["stats"])
+            maps = tensors["entropy"], tensors["std_error"]
+            result = EntropyResult(*maps, outcome, header["stats"], tensors.get("noise"))
             ids = tuple(header["ids"])
             _check_lengths(result, ids)
         except (KeyError, TypeError, ValueError) as error:
@@ -138,7 +141,8 @@ def _packed(snapshot_name: str, shard: int, result: EntropyResult, ids: tuple[st
         "outcome": [outcome.value for outcome in result.outcome],
         "stats": plain(result.stats, "stats", keep_non_finite=True),
     }
-    return header, {"entropy": result.entropy, "std_error": result.std_error}
+    tensors = {"entropy": result.entropy, "std_error": result.std_error}
+    return header, tensors if result.noise is None else {**tensors, "noise": result.noise}
 
 
 def _check_lengths(result: EntropyResult, ids: tuple[str, ...]) -> None:
@@ -148,6 +152,12 @@ def _check_lengths(result: EntropyResult, ids: tuple[str, ...]) -> None:
     if len(shape) != 3 or tuple(result.std_error.shape) != shape:
         raise InputError(
             f"Expected entropy and std_error as (N, g, g), got {shape} and {tuple(result.std_error.shape)}."
+        )
+    noise = None if result.noise is None else tuple(result.noise.shape)
+    if noise is not None and (len(noise) != 4 or (noise[0], *noise[2:]) != shape or noise[1] < 1):
+        raise InputError(
+            f"Expected noise as (N, R, g, g) with R >= 1 beside entropy {shape}, got {noise}; "
+            "give the noise of these maps, or None."
         )
     if not shape[0] == len(result.outcome) == len(ids):
         raise InputError(
@@ -160,6 +170,18 @@ def _check_place(path: Path, header: Mapping[str, Any], snapshot_name: str, shar
         raise corrupt(
             path, f"it holds shard {header.get('shard')} of {header.get('snapshot')}, unlike its path"
         )
+
+
+def joined_noise(noise: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    """The noise (N_k, R_k, g, g) of several results as one, (sum N_k, max R_k, g, g); None if one of them has none.
+
+    Deviations that a result lacks are 0: the same r goes on standing for the same random numbers.
+    """
+    if any(each is None for each in noise):
+        return None
+    most = max(each.shape[1] for each in noise)
+    padding = [(0, 0, 0, 0, 0, most - each.shape[1]) for each in noise]
+    return torch.cat([torch.nn.functional.pad(each, pad) for each, pad in zip(noise, padding, strict=True)])
 
 
 def _merged_stats(stats: list[dict[str, Any]]) -> dict[str, Any]:

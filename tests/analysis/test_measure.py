@@ -13,12 +13,15 @@ from kdprobe.analysis import (
     measure_run,
     missing_shards,
     plan_measurement,
+    seconds_per_image,
+    settings_record,
     weight_names,
 )
 from kdprobe.analysis.measure import entropy_folder, maps_name
 from kdprobe.data import Probe
-from kdprobe.errors import ConfigError, SnapshotError
-from kdprobe.estimator import EntropyEstimator
+from kdprobe.errors import ConfigError, KdprobeError, SnapshotError
+from kdprobe.estimator import Decomposed, EntropyEstimator
+from kdprobe.records import EntropyResult, Outcome
 from kdprobe.storage import EntropyStore, SnapshotStore
 
 GRID = 4
@@ -85,11 +88,15 @@ def test_maps_are_those_of_the_snapshots_and_nothing_is_done_twice(run):
     assert found.entropy.shape == (3, 3, GRID, GRID)
     assert found.epochs == (0, 1, 2)
     assert found.usable.all()
+    work = 0
     for place, snapshot in enumerate(snapshots):
         net.load_state_dict(SnapshotStore(run / "snapshots").load(snapshot))
         alone = EntropyEstimator(net, "fc1", grid=GRID, internal_batch_size=plan.internal_batch_size)
-        assert torch.equal(found.entropy[place], alone.estimate(probe.images).entropy)
-    assert found.work["work_backward"] == 3 * 3 * 8 * 16 * 2
+        result = alone.estimate(probe.images)
+        assert torch.equal(found.entropy[place], result.entropy)
+        assert torch.equal(found.noise[place], result.noise)
+        work += result.stats["work_backward"]
+    assert found.work["work_backward"] == work
 
 
 def test_only_what_is_missing_or_damaged_is_measured_again(run):
@@ -117,8 +124,78 @@ def test_the_digest_follows_what_decides_the_numbers():
         {"protocol": "cheng2020_resnet"},
         {"solver": "sgd"},
         {"layer": "5"},
+        {"tolerance": 0.05},
+        {"tolerance": None},
     ):
         assert plan_measurement(net, probe, dataclasses.replace(SETTINGS, **change)).digest != first
+    assert (
+        plan_measurement(net, probe, dataclasses.replace(SETTINGS, internal_batch_size="auto")).digest
+        == first
+    )
+
+
+def test_the_tolerance_is_that_of_the_decomposed_solver_and_of_no_other():
+    net, probe = make_net(), make_probe(1)
+    for tolerance in (0.05, None):
+        plan = plan_measurement(net, probe, dataclasses.replace(SETTINGS, tolerance=tolerance))
+        record = settings_record(plan)
+        assert record["tolerance"] == record["solver_record"]["tolerance"] == tolerance
+    assert settings_record(plan_measurement(net, probe, SETTINGS))["solver_record"] == Decomposed().as_dict()
+    for solver in ("pathwise", "jacobian", "sgd"):
+        settings = dataclasses.replace(SETTINGS, solver=solver)
+        record = settings_record(plan_measurement(net, probe, settings))
+        assert "tolerance" not in record and "tolerance" not in record["solver_record"]
+        other = dataclasses.replace(settings, tolerance=0.5)
+        assert plan_measurement(net, probe, other).digest == record["digest"]
+
+
+def test_the_tolerance_decides_how_long_is_measured(run):
+    net, probe = make_net(), make_probe(1)
+    first = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 0)
+    errors, work = [], []
+    for tolerance in (None, 1e-5):
+        plan = plan_measurement(net, probe, dataclasses.replace(SETTINGS, tolerance=tolerance))
+        measure_run(run, net, first, plan)
+        found = load_measurement(run, first, plan, ("0.weight",))
+        errors.append(float(found.std_error.mean()))
+        work.append(found.work["work_backward"])
+    assert errors[1] < errors[0] and work[1] > work[0]
+
+
+def test_a_network_without_parameters_can_be_planned():
+    net = nn.Sequential(nn.AvgPool2d(2), nn.Flatten())
+    plan = plan_measurement(net, make_probe(), MeasureSettings(layer="0", grid=GRID))
+    assert plan.internal_batch_size >= 8
+    assert seconds_per_image(net, plan) > 0
+
+
+def test_a_batch_size_that_is_none_and_an_impossible_pair_are_refused():
+    net, probe = make_net(), make_probe(1)
+    for change, message in (
+        ({"internal_batch_size": "many"}, "internal_batch_size"),
+        ({"solver": "sgd", "protocol": "converged"}, "sgd cannot follow"),
+        ({"tolerance": -1.0}, "tolerance must be above 0"),
+    ):
+        with pytest.raises(KdprobeError, match=message):
+            plan_measurement(net, probe, dataclasses.replace(SETTINGS, **change))
+
+
+def test_epochs_with_fewer_deviations_get_zeros_and_one_without_takes_all(run):
+    net, probe = make_net(), make_probe()
+    plan = plan_measurement(net, probe, SETTINGS)
+    snapshots = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 2)
+    store = EntropyStore(entropy_folder(run, plan))
+    maps = torch.zeros(3, GRID, GRID, dtype=torch.float64)
+    stats = {"work_forward": 1, "work_backward": 1}
+    kept = [torch.randn(3, count, GRID, GRID) for count in (2, 4)]
+    for snapshot, noise in zip(snapshots, [*kept, None], strict=True):
+        result = EntropyResult(maps, maps, (Outcome.OK,) * 3, stats, noise)
+        store.save(maps_name(snapshot), 0, result, probe.ids)
+    found = load_measurement(run, snapshots[:2], plan, ("0.weight",))
+    assert found.noise.shape == (2, 3, 4, GRID, GRID)
+    assert torch.equal(found.noise[0, :, :2], kept[0]) and not found.noise[0, :, 2:].any()
+    assert torch.equal(found.noise[1], kept[1])
+    assert load_measurement(run, snapshots, plan, ("0.weight",)).noise is None
 
 
 def test_a_missing_or_damaged_snapshot_is_named(run):

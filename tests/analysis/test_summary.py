@@ -1,5 +1,6 @@
 """From maps to metrics, against the plain-Python oracles."""
 
+import dataclasses
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from oracles import metrics as oracle
 from kdprobe.analysis import (
     CountSettings,
     Measurement,
+    ceiling,
     chosen_epochs,
     common_images,
     compare,
@@ -18,6 +20,7 @@ from kdprobe.analysis import (
     network_values,
 )
 from kdprobe.errors import InputError
+from kdprobe.metrics import METRICS
 
 SETTINGS = CountSettings(redraws=4, resamples=200)
 GRID, IMAGES, EPOCHS = 6, 8, 3
@@ -29,7 +32,7 @@ def foreground():
     return cells
 
 
-def measurement(seed, shift=0.0, noise=0.0, epochs=EPOCHS):
+def measurement(seed, shift=0.0, noise=0.0, epochs=EPOCHS, deviations=None):
     generator = torch.Generator().manual_seed(seed)
     entropy = -2.8 + 0.2 * torch.randn(
         epochs + 1, IMAGES, GRID, GRID, generator=generator, dtype=torch.float64
@@ -44,6 +47,15 @@ def measurement(seed, shift=0.0, noise=0.0, epochs=EPOCHS):
         epochs=tuple(range(epochs + 1)),
         path=torch.tensor([0.0, 0.4, 0.7, 0.9][: epochs + 1], dtype=torch.float64),
         work={},
+        noise=deviations,
+    )
+
+
+def shared_noise(epochs=EPOCHS, size=0.1, sources=3):
+    """Deviations that are the same at all epochs."""
+    generator = torch.Generator().manual_seed(8)
+    return size * torch.randn(IMAGES, sources, GRID, GRID, generator=generator).expand(
+        epochs + 1, -1, -1, -1, -1
     )
 
 
@@ -124,6 +136,57 @@ def test_estimation_noise_widens_the_interval():
         assert noisy[metric].high - noisy[metric].low > quiet[metric].high - quiet[metric].low
 
 
+def test_networks_that_share_their_noise_differ_by_none_of_it():
+    """The same maps and deviations in both: every redraw moves both alike. Standard errors alone do not."""
+    many = CountSettings(redraws=20, resamples=300)
+    for deviations, noise in ((shared_noise(), 0.0), (None, 0.1)):
+        values = {
+            name: network_values(name, measurement(4, 0.2, noise, deviations=deviations), foreground(), many)
+            for name in ("student", "baseline")
+        }
+        widths = {c.metric: c.high - c.low for c in compare("student", "baseline", values, many)}
+        assert set(widths) == set(METRICS)
+        for metric, width in widths.items():
+            assert (width == 0) == (deviations is not None), metric
+        assert values["student"].noise["n_background"].std(0).max() > 0
+
+
+def test_deviations_decide_over_standard_errors_in_values_and_curves():
+    loud = measurement(4, 0.2, noise=9.0, deviations=shared_noise(size=0.0))
+    quiet = measurement(4, 0.2)
+    found, expected = (network_values("a", m, foreground(), SETTINGS) for m in (loud, quiet))
+    assert all(torch.equal(found.noise[k].nan_to_num(-1), expected.noise[k].nan_to_num(-1)) for k in METRICS)
+    assert curves("a", loud, foreground(), SETTINGS) == curves("a", quiet, foreground(), SETTINGS)
+    moved = measurement(4, 0.2, deviations=shared_noise())
+    assert curves("a", moved, foreground(), SETTINGS) != curves("a", quiet, foreground(), SETTINGS)
+    assert curves("a", moved, foreground(), SETTINGS) == curves("b", moved, foreground(), SETTINGS)
+
+
+def test_the_ceiling_is_1_where_all_epochs_err_alike_and_lower_where_they_do_not():
+    alike = shared_noise()
+    apart = alike.clone()
+    for epoch in range(EPOCHS + 1):
+        apart[epoch] = alike[epoch].roll(epoch, 1)
+    assert ceiling(measurement(4, 0.3, deviations=alike), foreground(), SETTINGS) == 1
+    lower = ceiling(measurement(4, 0.3, deviations=apart), foreground(), SETTINGS)
+    assert 0 < lower < 1
+    only_first = alike.clone()
+    only_first[1:] = 0  # epoch 0 does not enter rho
+    assert ceiling(measurement(4, 0.3, deviations=only_first), foreground(), SETTINGS) == 1
+    assert ceiling(measurement(4, 0.3, noise=0.1), foreground(), SETTINGS) < 1
+    assert ceiling(measurement(4, epochs=0), foreground(), SETTINGS) is None
+
+
+def test_the_ceiling_counts_empty_images_as_rho_does():
+    measured = measurement(4, 0.3, deviations=shared_noise(size=0.01))
+    measured.entropy[:, 0] = 0.0  # far above H-bar: no concept in this image
+    skip, zero = (
+        ceiling(measured, foreground(), dataclasses.replace(SETTINGS, empty=empty))
+        for empty in ("skip", "zero")
+    )
+    assert skip == 1 and zero == pytest.approx((IMAGES - 1) / IMAGES)
+
+
 def test_final_weights_alone_have_counts_but_no_distance():
     found = metric_intervals(network_values("a", measurement(5, epochs=0), foreground(), SETTINGS), SETTINGS)
     assert found["n_foreground"].n == IMAGES
@@ -138,6 +201,9 @@ def test_an_image_that_fails_anywhere_leaves_all_networks():
     usable = common_images({"one": one, "two": two})
     assert usable.tolist() == [i not in (2, 5) for i in range(IMAGES)]
     assert one.only(usable).entropy.shape[1] == IMAGES - 2
+    assert one.only(usable).noise is None
+    both = measurement(6, deviations=shared_noise()).only(usable)
+    assert torch.equal(both.noise, shared_noise()[:, usable])
     one.usable[:] = False
     with pytest.raises(InputError, match="No probe image"):
         common_images({"one": one, "two": two})

@@ -53,7 +53,14 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(capsys, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert main(["run", "--data.images_per_class", "8", "--out", str(tmp_path / "file")]) == 2
     assert "choose another --out" in capsys.readouterr().err
-    for setting, value in (("margin", "-1"), ("scope", "all"), ("cell_rule", "most"), ("redraws", "1")):
+    for setting, value in (
+        ("margin", "-1"),
+        ("scope", "all"),
+        ("cell_rule", "most"),
+        ("redraws", "1"),
+        ("tolerance", "0"),
+        ("internal_batch_size", "many"),
+    ):
         assert main(["run", f"--measure.{setting}", value, "--out", str(tmp_path / "out")]) == 2
         assert f"measure.{setting}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

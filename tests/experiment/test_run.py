@@ -20,8 +20,10 @@ from kdprobe.experiment import (
     run_experiment,
 )
 from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
+from kdprobe.experiment.forecast import map_bytes
+from kdprobe.experiment.setup import measure_settings
 from kdprobe.metrics import METRICS
-from kdprobe.storage import SnapshotStore, read_json
+from kdprobe.storage import EntropyStore, SnapshotStore, read_json
 from kdprobe.training import TrainingSettings
 
 TINY = ExperimentConfig(
@@ -216,6 +218,11 @@ def test_mistakes_are_found_before_anything_is_trained(tmp_path):
         ({"model": "vgg_smal"}, "vgg_small"),
         ({"measure": dataclasses.replace(TINY.measure, layer="fc9")}, "fc"),
         ({"measure": dataclasses.replace(TINY.measure, solver="quick")}, "decomposed"),
+        ({"measure": dataclasses.replace(TINY.measure, protocol="quick")}, "fixed_distortion, converged"),
+        (
+            {"measure": dataclasses.replace(TINY.measure, solver="sgd", protocol="converged")},
+            "sgd cannot follow the protocol 'converged'",
+        ),
         ({"students": ["kd", "kd"]}, "Two students"),
         ({"teacher": TeacherConfig(weights=str(tmp_path / "no.pt"))}, "no.pt"),
     ):
@@ -223,6 +230,51 @@ def test_mistakes_are_found_before_anything_is_trained(tmp_path):
             quietly(dataclasses.replace(TINY, **changed), tmp_path / "out")
         assert "kdprobe" in type(caught.value).__module__
     assert not list(tmp_path.rglob("*.h5"))
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("tolerance", 0, "above 0 nats"),
+        ("tolerance", float("nan"), "above 0 nats"),
+        ("tolerance", float("inf"), "above 0 nats"),
+        ("internal_batch_size", "many", "from 1 on, or auto, got 'many'"),
+        ("internal_batch_size", 0, "got 0"),
+        ("internal_batch_size", True, "got True"),
+    ],
+)
+def test_settings_of_the_measurement_that_cannot_be_used(name, value, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        MeasureConfig(**{name: value})
+    assert f"measure.{name}" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_tolerance_and_batch_size_reach_the_measurement():
+    for tolerance, size in ((0.05, 16), (None, "auto"), (0.02, None)):
+        measure = dataclasses.replace(TINY.measure, tolerance=tolerance, internal_batch_size=size)
+        settings = measure_settings(dataclasses.replace(TINY, measure=measure))
+        assert (settings.tolerance, settings.internal_batch_size) == (tolerance, size)
+
+
+def test_maps_on_disk_are_as_large_as_forecast(finished):
+    folder, _, _ = finished
+    images = TINY.measure.images
+    sizes = [path.stat().st_size for path in (folder / "networks").rglob("entropy/*/*/*.h5")]
+    assert sizes and all(0.5 < size / (images * map_bytes(TINY.measure.grid)) < 1 for size in sizes)
+
+
+def test_what_was_measured_without_deviations_is_said_in_the_notes(finished, monkeypatch):
+    folder, summary, _ = finished
+    assert not any("standard errors alone" in note for note in summary.notes)
+    load = EntropyStore.load
+
+    def older(self, name):
+        found = load(self, name)
+        return found if found is None else (dataclasses.replace(found[0], noise=None), found[1])
+
+    monkeypatch.setattr(EntropyStore, "load", older)
+    again = measure_networks(folder / "networks" / "baseline", TINY, show_progress=False)
+    assert any(note.startswith("baseline: ") and "standard errors alone" in note for note in again.notes)
 
 
 def test_damaged_records_are_named(finished, tmp_path):

@@ -4,16 +4,32 @@ import torch.nn.functional as F
 from oracles import metrics as oracle
 
 from kdprobe.errors import InputError
+from kdprobe.estimator.cells import CellGrid
 from kdprobe.metrics import cells_from_mask
 from kdprobe.metrics.cells import cell_of_pixel
 
 
 @pytest.mark.parametrize(
-    "grid, pixels", [(16, 224), (16, 227), (16, 64), (16, 16), (7, 32), (3, 10), (14, 227), (1, 5)]
+    "grid, pixels",
+    [(16, 224), (16, 227), (16, 64), (16, 16), (7, 32), (3, 10), (14, 227), (1, 5)]
+    + [(16, side) for side in (82, 94, 110, 122, 164, 498)]
+    + [(32, 498), (7, 61)],
 )
 def test_a_pixel_belongs_to_the_cell_whose_sigma_it_gets(grid, pixels):
-    spread = F.interpolate(torch.arange(grid).double()[None, None], size=pixels, mode="nearest")[0, 0]
+    spread = F.interpolate(torch.arange(grid).float()[None, None], size=pixels, mode="nearest")[0, 0]
     assert torch.equal(cell_of_pixel(pixels, grid), spread.long())
+
+
+def test_mask_and_entropy_agree_on_the_cells_of_every_side():
+    """A mask of whole entropy cells comes back as these cells, at all sides up to 520 pixels."""
+    moved = 0
+    for side in range(16, 521):
+        entropy = CellGrid(16, side, side, device=torch.device("cpu"), dtype=torch.float32)
+        mask = entropy.spread(torch.eye(16)) > 0
+        assert torch.equal(cells_from_mask(mask, 16), torch.eye(16, dtype=torch.bool)), side
+        assert torch.equal(cells_from_mask(mask, 16, "any"), torch.eye(16, dtype=torch.bool)), side
+        moved += not torch.equal(cell_of_pixel(side, 16), torch.arange(side) * 16 // side)
+    assert moved > 10  # sides at which rounding in float32 matters
 
 
 def test_cells_are_uneven_where_the_grid_does_not_divide_the_side():

@@ -140,16 +140,34 @@ def test_images_that_drop_out_of_a_redraw_are_out_of_that_redraw_only():
     assert noisy.low < 0.5 - 0.2 and noisy.high > 0.5 + 0.2 and bare.high - bare.low < 0.35
 
 
-def test_noise_of_both_networks_adds_up():
+def test_noise_of_both_networks_adds_up_where_it_is_independent_and_cancels_where_it_is_shared():
+    """Redraw r of the student enters with redraw r of the baseline."""
     n = 100
     student = normal(n, 1)[:, 0] * 0.001
     baseline = student.clone()
-    shared = normal(300, 1, seed=1).expand(-1, n)
-    one = paired_difference(student, baseline, seed=0, student_noise=student + shared)
-    both = paired_difference(
-        student, baseline, seed=0, student_noise=student + shared, baseline_noise=baseline + shared
-    )
-    assert (both.high - both.low) / (one.high - one.low) == pytest.approx(2**0.5, rel=0.1)
+    first, second = (normal(4000, 1, seed=seed).expand(-1, n) for seed in (1, 2))
+
+    def width(of_student, of_baseline):
+        noises = {"student_noise": of_student, "baseline_noise": of_baseline}
+        found = paired_difference(student, baseline, seed=0, resamples=20_000, **noises)
+        return found.high - found.low
+
+    one = width(student + first, None)
+    assert width(None, baseline + first) == pytest.approx(one, rel=0.05)
+    assert width(student + first, baseline + second) / one == pytest.approx(2**0.5, rel=0.05)
+    assert width(student + first, baseline + first) == pytest.approx(0, abs=1e-12)
+    assert width(student + 3 * first, baseline + first) / one == pytest.approx(2, rel=0.05)
+    assert width(student + first, baseline - first) / one == pytest.approx(2, rel=0.05)
+
+
+def test_redraws_in_which_one_network_has_no_value_leave_both():
+    student = torch.zeros(10).double()
+    noise = torch.zeros(4, 10).double()
+    noise[0] = 100.0  # alone it would widen the interval; its partner has no value
+    partner = torch.zeros(4, 10).double()
+    partner[0] = NAN
+    found = paired_difference(student, student, seed=0, student_noise=noise, baseline_noise=partner)
+    assert (found.low, found.high) == (0, 0)
 
 
 def test_limits_cut_the_interval_and_spreads_end_at_zero():
@@ -224,6 +242,12 @@ def test_hypothesis_verdict(verdicts, expected):
         (lambda: bootstrap_interval([1.0, 2], seed=0, noise=torch.zeros(0, 2)), r"got shape \(0, 2\)"),
         (lambda: bootstrap_interval([1.0, 2], seed=0, noise=[[1.0, math.inf]]), "or infinite values"),
         (lambda: paired_difference([1.0, 2], [1.0], seed=0), r"got \[2, 1\] values"),
+        (
+            lambda: paired_difference(
+                [1.0, 2], [1.0, 2], seed=0, student_noise=torch.zeros(2, 2), baseline_noise=torch.zeros(3, 2)
+            ),
+            r"got \[2, 3\]: redraw both equally often",
+        ),
         (lambda: hypothesis_verdict([]), "at least one"),
         (lambda: hypothesis_verdict(["yes"]), "got 'yes'"),
     ],

@@ -45,6 +45,52 @@ def test_redraws_have_the_size_of_the_standard_errors():
     assert float(correlation.abs().max()) < 0.08
 
 
+def deviations(shape, sources=3, seed=0, size=0.1):
+    """(..., N, R, g, g) for maps of `shape` (..., N, g, g)."""
+    generator = torch.Generator().manual_seed(seed)
+    return size * torch.randn(*shape[:-2], sources, *shape[-2:], generator=generator)
+
+
+def test_redraws_have_the_covariance_of_the_noise():
+    """Sum over r of the products of deviations, between cells and between epochs; images are independent."""
+    entropy = torch.full((2, 2, 2, 2), -2.8, dtype=torch.float64)
+    noise = deviations(entropy.shape)
+    copies = torch.stack(list(redraw(entropy, noise=noise, redraws=20_000, seed=0)))
+    assert copies.dtype == torch.float64
+    drawn = (copies - entropy).transpose(1, 2).flatten(2)  # (copies, image, epoch and cell)
+    factor = noise.double().permute(1, 2, 0, 3, 4).flatten(2)  # (image, r, epoch and cell)
+    for image in range(2):
+        found = drawn[:, image].T @ drawn[:, image] / 20_000
+        assert torch.allclose(found, factor[image].T @ factor[image], atol=0.002)
+    between = drawn[:, 0].T @ drawn[:, 1] / 20_000
+    assert float(between.abs().max()) < 0.002
+    assert float((factor[0].T @ factor[0]).abs().max()) > 0.01
+
+
+def test_networks_redrawn_with_one_seed_share_their_noise():
+    """The same index, image and r: the same xi, whatever the maps, the epochs, R and the number of redraws."""
+    student, baseline = scene(0)[0], scene(1, epochs=2)[0]
+    noise = deviations(student.shape)
+    drawn = [copy - student for copy in redraw(student, noise=noise, redraws=3, seed=7)]
+    longer = torch.cat([noise[:2], torch.zeros_like(noise[:2])], dim=2)
+    for index, copy in enumerate(redraw(baseline, noise=longer, redraws=5, seed=7)):
+        if index < 3:
+            assert torch.allclose(copy - baseline, drawn[index][:2], atol=1e-12)
+    first = noise.clone()
+    first[:, :, 1:] = 0
+    fewer = next(redraw(student, noise=noise[:, :, :1], redraws=1, seed=7))
+    assert torch.equal(next(redraw(student, noise=first, redraws=1, seed=7)), fewer)
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(next(redraw(student, noise=noise, redraws=1, seed=8)) - student, drawn[0])
+
+
+def test_noise_decides_where_both_are_given():
+    entropy, _, _ = scene()
+    noise = deviations(entropy.shape)
+    both, one = (next(redraw(entropy, e, noise=noise, redraws=1, seed=0)) for e in (9.0, None))
+    assert torch.equal(both, one)
+
+
 def test_redraws_come_one_at_a_time_and_by_seed():
     entropy, _, _ = scene()
     few, many = (list(redraw(entropy, 0.02, redraws=n, seed=5)) for n in (2, 4))
@@ -71,6 +117,31 @@ def test_bad_noise_is_refused_at_once(entropy, std_error, words):
         redraw(entropy, std_error, redraws=1, seed=0)
     with pytest.raises(InputError, match="redraws must be"):
         redraw(torch.zeros(2, 2, 2), 0.1, redraws=0, seed=0)
+
+
+@pytest.mark.parametrize(
+    "noise, words",
+    [
+        (torch.zeros(4, 6, 4, 4), r"noise must have the shape \(4, 6, R, 4, 4\).*got \(4, 6, 4, 4\)"),
+        (torch.zeros(6, 3, 4, 4), r"noise must have the shape \(4, 6, R, 4, 4\)"),
+        (torch.zeros(4, 5, 3, 4, 4), r"got \(4, 5, 3, 4, 4\)"),
+        (torch.full((4, 6, 3, 4, 4), float("nan")), "noise must be finite"),
+        (None, "needs the noise of the maps, or at least their std_error"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused_at_once(noise, words):
+    with pytest.raises(InputError, match=words) as caught:
+        redraw(scene()[0], noise=noise, redraws=1, seed=0)
+    assert "\n" not in str(caught.value)
+
+
+def test_noise_redraws_are_the_metrics_of_the_redraws_with_shared_noise():
+    entropy, foreground, path = scene()
+    noise = deviations(entropy.shape)
+    found = noise_redraws(entropy, None, foreground, path, noise=noise, redraws=3, seed=2)
+    for r, copy in enumerate(redraw(entropy, noise=noise, redraws=3, seed=2)):
+        for name, values in image_values(copy, foreground, path).items():
+            assert torch.equal(found[name][r].nan_to_num(-1), values.nan_to_num(-1)), name
 
 
 def test_noise_redraws_are_the_metrics_of_the_redraws():
@@ -108,6 +179,38 @@ def test_noise_ceiling_of_one_cell_at_the_threshold_is_known():
     assert noise_ceiling(entropy, std_error, foreground, **settings) == pytest.approx(expected, abs=0.02)
     zero = noise_ceiling(entropy, std_error, foreground, **settings, empty="zero")
     assert zero == pytest.approx(0.5, abs=0.02)
+
+
+def test_noise_ceiling_is_1_where_all_epochs_err_alike():
+    """The concepts of a redraw are then the same at every epoch; half of the shared variance brings it halfway."""
+    images, epochs = 400, 3
+    entropy = torch.zeros(images, 2, 2, dtype=torch.float64)
+    entropy[:, 0, 0] = -0.25
+    foreground = entropy < 0
+    at = {"epochs": epochs, "margin": 0.25, "redraws": 50, "seed": 0}
+    alike = torch.zeros(epochs, images, epochs + 1, 2, 2)
+    alike[:, :, 0, 0, 0] = 0.01
+    assert noise_ceiling(entropy, None, foreground, noise=alike, **at) == 1
+    apart = torch.zeros_like(alike)
+    for epoch in range(epochs):
+        apart[epoch, :, 1 + epoch, 0, 0] = 0.01
+    lowest = 0.5 / (1 - 0.5**epochs)
+    assert noise_ceiling(entropy, None, foreground, noise=apart, **at) == pytest.approx(lowest, abs=0.02)
+    # Correlation 1/2 of three normal values: all three negative with probability 1/8 + 3 asin(1/2) / (4 pi) = 1/4.
+    half = (alike + apart) / 2**0.5
+    assert noise_ceiling(entropy, None, foreground, noise=half, **at) == pytest.approx(0.5 / 0.75, abs=0.02)
+    zero = noise_ceiling(entropy, None, foreground, noise=alike, empty="zero", **at)
+    assert zero == pytest.approx(0.5, abs=0.02)
+
+
+def test_noise_ceiling_takes_each_epochs_own_noise():
+    entropy, foreground, _ = scene()
+    errors = torch.zeros(3, 6, 4, 4)
+    still = noise_ceiling(entropy[-1], errors, foreground, epochs=3, seed=0)
+    errors[1] = 0.5
+    assert noise_ceiling(entropy[-1], errors, foreground, epochs=3, seed=0) < still == 1
+    with pytest.raises(InputError, match=r"shape \(3, 6, R, 4, 4\)"):
+        noise_ceiling(entropy[-1], None, foreground, noise=deviations((2, 6, 4, 4)), epochs=3, seed=0)
 
 
 def test_noise_ceiling_falls_with_noise_and_with_epochs():

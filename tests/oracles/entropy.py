@@ -44,6 +44,77 @@ def recursion(
     raise AssertionError("unreachable")
 
 
+def distortion_recursion(energy, grid: int, weight=5.0, steps=100, target=1.5, start=0.01):
+    """The recursion stopped by distortion, for linear f: V = sum_i a_i sigma_i², and sigma_f² is V at the start.
+
+    Looks at the iterate before every step. Returns entropies and number of the one whose V / sigma_f² is nearest.
+    """
+    cells = grid * grid
+    scale = start**2 * sum(map(sum, energy))
+    sigma = [[start] * grid for _ in range(grid)]
+    trail = []
+    for _ in range(steps):
+        value = sum(energy[i][j] * sigma[i][j] ** 2 for i in range(grid) for j in range(grid)) / scale
+        trail.append((abs(value - target), [row[:] for row in sigma]))
+        for i in range(grid):
+            for j in range(grid):
+                s = sigma[i][j]
+                gradient = 2 * s * energy[i][j] / scale - weight / (cells * s)
+                sigma[i][j] = min(max(s - 1e-4 * cells / 256 * gradient, 0.001), 1.0)
+    best = min(range(steps), key=lambda number: trail[number][0])
+    return [[math.log(s) + 0.5 * math.log(2 * math.pi * math.e) for s in row] for row in trail[best][1]], best
+
+
+def loss(sigma, energy, feature_scale: float, weight: float) -> float:
+    """The objective where V = sum_i a_i sigma_i², sigma and a as nested lists."""
+    cells = len(sigma) * len(sigma[0])
+    value = 0.0
+    for row, energies in zip(sigma, energy, strict=True):
+        for s, a in zip(row, energies, strict=True):
+            value += a * s * s / feature_scale - weight / cells * (
+                math.log(s) + 0.5 * math.log(2 * math.pi * math.e)
+            )
+    return value
+
+
+def cell_sums(pixels: torch.Tensor, grid: int) -> torch.Tensor:
+    """(C, H, W) -> (g, g), pixel by pixel."""
+    _, height, width = pixels.shape
+    sums = torch.zeros(grid, grid, dtype=torch.float64)
+    for y in range(height):
+        for x in range(width):
+            sums[cell_of(y, height, grid), cell_of(x, width, grid)] += float(pixels[:, y, x].sum())
+    return sums
+
+
+def mean_product(gradients: list[torch.Tensor], grid: int) -> torch.Tensor:
+    """Mean over all ordered pairs of different gradients (C, H, W) of their product, summed over each cell."""
+    products = [
+        cell_sums(one * other, grid)
+        for i, one in enumerate(gradients)
+        for j, other in enumerate(gradients)
+        if i != j
+    ]
+    return torch.stack(products).mean(0)
+
+
+def shift_energies(change, jacobians, offset, sigma) -> torch.Tensor:
+    """Cross-fitted mean shift of one group of pairs, by loops: (g, g).
+
+    change (2, P, D), jacobians (2, P, D, C, H, W), offset (2, P, C, H, W): at the points and at their partners. Every
+    pair's E[J (sigma e)_i] meets the mean shift of all other pairs.
+    """
+    grid, pairs = len(sigma), change.shape[1]
+    total = torch.zeros(grid, grid, dtype=torch.float64)
+    for pair in range(pairs):
+        others = [(change[0, k] + change[1, k]) / 2 for k in range(pairs) if k != pair]
+        shift = sum(others) / len(others)
+        for side in range(2):
+            pulled = sum(m * column for m, column in zip(shift, jacobians[side, pair], strict=True))
+            total += cell_sums(pulled * offset[side, pair], grid)
+    return total / (2 * pairs) / sigma**2
+
+
 def linear_energies(matrix: torch.Tensor, shape: tuple[int, int, int], grid: int) -> list[list[float]]:
     """a_i = sum of ‖J_p‖² over the pixels p of cell i and the channels, for f(x) = matrix @ x."""
     channels, height, width = shape

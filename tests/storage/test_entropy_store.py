@@ -13,12 +13,15 @@ from kdprobe.storage import EntropyStore
 NAME = "epoch-00003_step-000001173"
 
 
-def result(count=2, seed=0, grid=4, **stats):
+def result(count=2, seed=0, grid=4, deviations=None, **stats):
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randn(2, count, grid, grid, generator=generator, dtype=torch.float64)
     maps[0, -1] = torch.nan
     outcome = (Outcome.TARGET_NOT_REACHED,) * (count - 1) + (Outcome.DEGENERATE_FEATURE,)
-    return EntropyResult(maps[0], maps[1], outcome, stats)
+    noise = None if deviations is None else torch.randn(count, deviations, grid, grid, generator=generator)
+    if noise is not None:
+        noise[-1] = torch.nan
+    return EntropyResult(maps[0], maps[1], outcome, stats, noise)
 
 
 def assert_same(left, right):
@@ -26,6 +29,10 @@ def assert_same(left, right):
     for name in ("entropy", "std_error"):
         assert getattr(left, name).numpy().tobytes() == getattr(right, name).contiguous().numpy().tobytes()
     assert left.outcome == right.outcome
+    assert (left.noise is None) == (right.noise is None)
+    if left.noise is not None:
+        assert left.noise.dtype == right.noise.dtype == torch.float32
+        assert left.noise.numpy().tobytes() == right.noise.numpy().tobytes()
 
 
 def test_one_shard_comes_back(tmp_path):
@@ -45,6 +52,43 @@ def test_one_shard_comes_back(tmp_path):
     assert loaded.stats == stats and ids == ("images/1.png", "ü")
     assert store.has(NAME, 0) and not store.has(NAME, 1)
     assert path == tmp_path / "entropy" / "abc" / NAME / "00000.h5"
+
+
+def test_noise_comes_back_and_shards_without_it_have_none(tmp_path):
+    store = EntropyStore(tmp_path)
+    with_noise, without = result(deviations=5), result()
+    store.save(NAME, 0, with_noise, ("a", "b"))
+    store.save("old", 0, without, ("a", "b"))
+    assert_same(store.load(NAME)[0], with_noise)
+    assert store.load("old")[0].noise is None
+    with pytest.raises(SnapshotError, match="exists with other"):
+        store.save("old", 0, with_noise, ("a", "b"))
+
+
+def test_shards_with_fewer_deviations_get_zeros_and_one_without_takes_all(tmp_path):
+    store = EntropyStore(tmp_path)
+    parts = [result(2, 0, deviations=3), result(1, 1, deviations=1), result(3, 2, deviations=4)]
+    for shard, part in enumerate(parts):
+        store.save(NAME, shard, part, tuple(f"{shard}-{i}" for i in range(len(part.outcome))))
+    noise = store.load(NAME)[0].noise
+    assert noise.shape == (6, 4, 4, 4) and noise.dtype == torch.float32
+    for rows, part in ((slice(0, 2), parts[0]), (slice(2, 3), parts[1]), (slice(3, 6), parts[2])):
+        known = part.noise.shape[1]
+        assert noise[rows, :known].numpy().tobytes() == part.noise.numpy().tobytes()
+        assert not noise[rows, known:].any()
+    store.save(NAME, 3, result(2, 3), ("x", "y"))
+    assert store.load(NAME)[0].noise is None
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (1, 3, 4, 4), (2, 3, 4, 5), (2, 0, 4, 4), (2, 1, 3, 4, 4)])
+def test_noise_of_another_shape_is_named(tmp_path, shape):
+    maps = result()
+    wrong = EntropyResult(maps.entropy, maps.std_error, maps.outcome, {}, torch.zeros(shape))
+    with pytest.raises(
+        InputError, match=r"noise as \(N, R, g, g\) .*beside entropy \(2, 4, 4\), got"
+    ) as caught:
+        EntropyStore(tmp_path).save(NAME, 0, wrong, ("a", "b"))
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
 
 
 def test_stats_keep_odd_numbers_and_turn_arrays_into_lists(tmp_path):

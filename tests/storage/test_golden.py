@@ -1,4 +1,4 @@
-"""A file that schema 1 wrote once: every later version must read it."""
+"""Files that schema 1 wrote once: every later version must read them."""
 
 from pathlib import Path
 
@@ -6,9 +6,12 @@ import h5py
 import pytest
 import torch
 
-from kdprobe.storage import SnapshotStore
+from kdprobe.records import EntropyResult, Outcome
+from kdprobe.storage import EntropyStore, SnapshotStore
 
 FOLDER = Path(__file__).parents[1] / "golden" / "snapshots_schema_1"
+ENTROPY = FOLDER.with_name("entropy_schema_1")
+MAPS = "epoch-00003_step-000001173-0123456789ab"
 
 
 def golden_state():
@@ -35,6 +38,31 @@ def test_the_golden_file_is_read():
     for name, value in expected.items():
         assert loaded[name].dtype == value.dtype and torch.equal(loaded[name], value), name
     assert loaded["tied"].data_ptr() == loaded["head.größe/a"].data_ptr()
+
+
+def golden_maps():
+    """From the time before shards held `noise`."""
+    maps = torch.arange(16, dtype=torch.float64).reshape(2, 2, 2, 2) / 8 - 3
+    maps[0, 1] = torch.nan
+    outcome = (Outcome.OK, Outcome.DEGENERATE_FEATURE)
+    stats = {"solver": {"name": "decomposed"}, "seed": 0, "check": [0.5, float("nan")]}
+    return EntropyResult(maps[0], maps[1].abs(), outcome, stats), ("a.png", "größe/b.png")
+
+
+def test_the_golden_entropy_maps_without_noise_are_read():
+    result, ids = EntropyStore(ENTROPY).load(MAPS)
+    expected, expected_ids = golden_maps()
+    assert torch.equal(result.entropy[0], expected.entropy[0]) and result.entropy[1].isnan().all()
+    assert torch.equal(result.std_error, expected.std_error) and result.noise is None
+    assert result.outcome == expected.outcome and ids == expected_ids
+    assert str(sorted(result.stats.items())) == str(sorted(expected.stats.items()))
+
+
+def test_the_golden_entropy_bytes_are_written_where_there_is_no_noise(tmp_path):
+    if h5py.version.hdf5_version != "2.0.0":
+        pytest.skip("the golden file is of HDF5 2.0.0; another version may lay it out differently")
+    written = EntropyStore(tmp_path).save(MAPS, 0, *golden_maps())
+    assert written.read_bytes() == (ENTROPY / MAPS / written.name).read_bytes()
 
 
 def test_the_golden_bytes_are_written(tmp_path):

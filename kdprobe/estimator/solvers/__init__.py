@@ -2,12 +2,29 @@
 
 from kdprobe.errors import ConfigError
 from kdprobe.estimator.solvers.decomposed import Decomposed
+from kdprobe.estimator.solvers.jacobian import Jacobian
+from kdprobe.estimator.solvers.pathwise import Pathwise
 from kdprobe.estimator.solvers.problem import Problem, Solution, Solver
 from kdprobe.estimator.solvers.sgd import Sgd
 
-SOLVERS: dict[str, Solver] = {"sgd": Sgd(), "decomposed": Decomposed()}
+SOLVERS: dict[str, Solver] = {
+    "decomposed": Decomposed(),
+    "pathwise": Pathwise(),
+    "jacobian": Jacobian(),
+    "sgd": Sgd(),
+}
 
-__all__ = ["SOLVERS", "Decomposed", "Problem", "Sgd", "Solution", "Solver", "find_solver"]
+__all__ = [
+    "SOLVERS",
+    "Decomposed",
+    "Jacobian",
+    "Pathwise",
+    "Problem",
+    "Sgd",
+    "Solution",
+    "Solver",
+    "find_solver",
+]
 
 
 def find_solver(solver: str | Solver) -> Solver:

@@ -1,7 +1,7 @@
 """What every solver is given and what it gives back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from typing import Protocol as TypingProtocol
 
@@ -16,7 +16,7 @@ from kdprobe.estimator.protocols import Protocol
 
 @dataclass(frozen=True)
 class Problem:
-    """A few images whose noise samples fit into memory together, and the network that looks at them."""
+    """A few images that are worked on together, and the network that looks at them."""
 
     feature: Feature
     images: Tensor  #: (B, C, H, W)
@@ -28,21 +28,32 @@ class Problem:
     def generators(self) -> list[torch.Generator]:
         return [image_generator(self.seed, image) for image in self.images]
 
+    def only(self, images: Tensor | slice) -> "Problem":
+        """The same for some of the images, (k,) indices or a slice."""
+        if isinstance(images, Tensor):
+            images = images.to(self.images.device)
+        return replace(self, images=self.images[images], clean=self.clean[images])
+
     def parts(self, samples: int) -> Iterator[slice]:
         """Slices of the images such that `samples` noisy versions of each fit into one pass (at least one image)."""
         step = max(1, self.feature.internal_batch_size // samples)
         for start in range(0, len(self.images), step):
             yield slice(start, start + step)
 
+    def change(self, rows: Tensor) -> Tensor:
+        """f(x') - f(x) of noisy images (B, S, C, H, W), (B, S, D)."""
+        return self.feature(rows.flatten(0, 1)).unflatten(0, rows.shape[:2]) - self.clean[:, None]
+
 
 @dataclass(frozen=True)
 class Solution:
-    """Sigma of the reported iterate and the first-order variance of its entropy."""
+    """Sigma of the reported iterate and how far noise may have moved it."""
 
     sigma: Tensor  #: (B, g, g) float64
-    entropy_variance: Tensor  #: (B, g, g) float64, nats²
+    std_error: Tensor  #: (B, g, g) float64, nats: of the entropy relative to the image's mean
+    noise: Tensor  #: (B, R, g, g) float64, nats: independent deviations of the same, their squares add up to std_error²
     feature_scale: Tensor  #: (B,) float64
-    reached: Tensor  #: (B,) bool: the mean entropy has passed the target
+    reached: Tensor  #: (B,) bool: the target has been passed
     step: Tensor  #: (B,) int64: the step of the reported iterate
     diagnostics: dict[str, Tensor] = field(default_factory=dict)  #: name -> (B,), goes into the stats
 
@@ -58,24 +69,15 @@ class Solver(TypingProtocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-def feature_scale(problem: Problem, generators: list[torch.Generator], samples: int) -> tuple[Tensor, Tensor]:
-    """sigma_f² = E‖f(x + s e) - f(x)‖² summed over the D features, and its standard error, both (B,) float64.
-
-    From `samples` forward passes an image.
-    """
-    total = torch.zeros(len(problem.images), dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    size = problem.feature.internal_batch_size
+def distortions(problem: Problem, generators: list[torch.Generator], samples: int) -> Tensor:
+    """‖f(x + s e) - f(x)‖² at the noise level s of sigma_f², summed over the D features: (B, samples) float64."""
+    found, size = [], problem.feature.internal_batch_size
     done = 0
     while done < samples:
         # One sample per image at a time where memory is short: the noise does not depend on how it is cut.
         now = min(samples - done, max(1, size // len(problem.images)))
-        noise = torch.stack([normal(generators, 1, problem.images[0])[:, 0] for _ in range(now)], dim=1)
-        rows = problem.images[:, None] + problem.protocol.feature_scale_sigma * noise
-        change = problem.feature(rows.flatten(0, 1)).unflatten(0, (-1, now)) - problem.clean[:, None]
-        distortion = change.double().square().sum(2).cpu()
-        total += distortion.sum(1)
-        squares += distortion.square().sum(1)
+        noise = torch.cat([normal(generators, 1, problem.images[0]) for _ in range(now)], dim=1)
+        change = problem.change(problem.images[:, None] + problem.protocol.feature_scale_sigma * noise)
+        found.append(change.double().square().sum(2).cpu())
         done += now
-    mean = total / samples
-    return mean, ((squares / samples - mean**2).clamp(min=0) / (samples - 1)).sqrt()
+    return torch.cat(found, dim=1)
