@@ -82,7 +82,8 @@ class EntropyResult(Record):
     stats: dict[str, Any] = field(default_factory=dict)  #: protocol, solver, seed, work and diagnostics
     #: (N, R, g, g) float32 tensor, nats: R independent deviations whose squares add up to std_error². A map with fresh
     #: noise is entropy + sum_r xi_r noise_r with xi ~ N(0, 1): cells are then as correlated as they are. The same r
-    #: stands for the same random numbers in every network that was measured with one seed.
+    #: stands for the same random numbers in every network that was measured with one seed, as far as their solvers
+    #: put them to the same use (probes follow the feature).
     noise: Any = None
 
 

@@ -146,7 +146,8 @@ def pinned(noise: Tensor, velocity: Tensor, weight: Tensor) -> Tensor:
     its mean. velocity, weight: (N, g, g).
     """
     velocity, weight = velocity[:, None], weight[:, None]
-    late = (weight * noise).sum((2, 3), keepdim=True) / (weight * velocity).sum((2, 3), keepdim=True)
+    pace = (weight * velocity).sum((2, 3), keepdim=True)
+    late = torch.where(pace != 0, (weight * noise).sum((2, 3), keepdim=True) / pace, 0.0)
     at_target = noise - velocity * late
     return at_target - at_target.mean((2, 3), keepdim=True)
 

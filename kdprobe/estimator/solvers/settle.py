@@ -9,6 +9,8 @@ from kdprobe.estimator.solvers.deviations import matched
 from kdprobe.estimator.solvers.problem import Solution
 from kdprobe.estimator.solvers.route import arrive
 
+_NOTHING = 1e-9  #: share of the largest variance in the image
+
 
 def settle(
     protocol: Protocol,
@@ -32,9 +34,11 @@ def settle(
 
     raw = there.by_energy[:, None] * energy_noise
     noise = at_target(raw)
-    # Pinning takes the same share of the variance before folding as of that after it.
-    left = noise.square().sum(1) / raw.square().sum(1)
-    variance = torch.where(left.isfinite(), left, 1.0) * there.by_energy.square() * energy_variance
+    # What folding made of a cell's own variance is undone; not where there is next to nothing to compare.
+    folded = raw.square().sum(1)
+    unfolded = there.by_energy.square() * energy_variance / folded
+    comparable = folded > _NOTHING * folded.amax((1, 2), keepdim=True)
+    variance = noise.square().sum(1) * torch.where(comparable, unfolded, 1.0)
     tilt = at_target(there.by_scale[:, None])
     variance = variance + tilt[:, 0].square() * scale_variance[:, None, None]
     noise = noise + tilt * scale_noise[..., None, None]
