@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from kdprobe.metrics.cells import cell_of_pixel
+
 
 class CellGrid:
     """Carries values from g x g cells to H x W pixels and sums pixels into cells; g is at most H and W.
@@ -16,8 +18,8 @@ class CellGrid:
         self, grid: int, height: int, width: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.grid = grid
-        self._rows = _cell_of_pixels(grid, height).to(device)
-        self._columns = _cell_of_pixels(grid, width).to(device)
+        self._rows = cell_of_pixel(height, grid).to(device)
+        self._columns = cell_of_pixel(width, grid).to(device)
         cells = torch.arange(grid, device=device)
         self._sum_rows = (cells[:, None] == self._rows[None, :]).to(dtype)  # (g, H)
         self._sum_columns = (self._columns[:, None] == cells[None, :]).to(dtype)  # (W, g)
@@ -30,9 +32,3 @@ class CellGrid:
         """(..., C, H, W) -> (..., g, g): the sum over the pixels of each cell and over the channels."""
         rows, columns = self._sum_rows.to(pixels.dtype), self._sum_columns.to(pixels.dtype)
         return rows @ pixels.sum(-3) @ columns
-
-
-def _cell_of_pixels(grid: int, side: int) -> Tensor:
-    """(side,) int64, asked of torch itself: the same by construction (float32 counts exactly up to 2^24)."""
-    cells = torch.arange(grid, dtype=torch.float32)[None, None]
-    return torch.nn.functional.interpolate(cells, size=side, mode="nearest")[0, 0].long()

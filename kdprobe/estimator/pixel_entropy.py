@@ -73,7 +73,7 @@ class PixelEntropy(Attribution):
         target: Any = None,
         additional_forward_args: Any = None,
         *,
-        internal_batch_size: int | None = None,
+        internal_batch_size: int | str | None = None,
         show_progress: bool = False,
         seed: int = 0,
     ) -> Tensor | tuple[Tensor]:
@@ -88,7 +88,7 @@ class PixelEntropy(Attribution):
         additional_forward_args: further arguments of ``model(inputs, ...)``, one or a tuple; tensors hold one entry
             per image in their first dimension (those without dimensions are constants), anything else is handed on
             as it is. With such tensors images are measured one by one.
-        internal_batch_size: rows of one pass through the network; None finds it.
+        internal_batch_size: rows of one pass through the network; None or "auto" finds it.
         show_progress: shows a bar on the terminal.
         seed: decides the noise; the same seed and inputs give the same values.
 

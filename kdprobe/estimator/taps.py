@@ -54,9 +54,8 @@ def _find(model: nn.Module, layer: str) -> tuple[str, nn.Module]:
     network = bare(model)
     layers = {}
     for path, module in network.named_modules(remove_duplicate=False):
-        layers[_without(path)] = (
-            module  # of a compiled layer and its original the original, which comes later
-        )
+        # Of a compiled layer and its original the original stays, which comes later.
+        layers[_without(path)] = module
     del layers[""]
     taps = getattr(network, "taps", None)
     taps = dict(taps) if isinstance(taps, Mapping) else {}
@@ -177,7 +176,9 @@ class Truncated:
                 return reach.value
             finally:
                 handle.remove()
-            if fired:  # the network swallowed even this, with a bare `except:`
+            # The layer fired and the pass went on all the same: the user's forward catches everything, BaseException
+            # too. Its code is not ours to change, and the layer has a value: a whole pass gives it.
+            if fired:
                 with capture(self._network, self._layer) as tap:
                     self._network(inputs)
         return tap.value

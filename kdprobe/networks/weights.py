@@ -37,6 +37,10 @@ def _read(path: Path) -> Any:
     if path.suffix in (".pt", ".pth", ".ckpt"):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
+        except MemoryError:
+            raise  # says nothing against the file
+        # The unpickler runs on whatever bytes the file holds and then raises nearly every built-in error
+        # (UnpicklingError, RuntimeError, EOFError, KeyError, struct.error, ...): all mean that it cannot be read.
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise SnapshotCorruptError(
@@ -45,6 +49,7 @@ def _read(path: Path) -> Any:
             ) from error
     if path.suffix == ".safetensors":
         try:
+            from safetensors import SafetensorError
             from safetensors.torch import load_file
         except ImportError as error:
             raise SnapshotError(
@@ -52,7 +57,7 @@ def _read(path: Path) -> Any:
             ) from error
         try:
             return load_file(path)
-        except Exception as error:
+        except (SafetensorError, OSError) as error:
             raise SnapshotCorruptError(
                 f"The weight file {path} cannot be read ({error}); save it again."
             ) from error

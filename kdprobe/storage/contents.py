@@ -58,7 +58,9 @@ def _parsed(path: str | os.PathLike, kind: str, use: Callable[..., tuple]) -> tu
         raise
     except Refused as error:
         raise corrupt(path, str(error)) from error
-    except Exception as error:  # on damaged structures h5py raises nearly every built-in error
+    # On damaged structures h5py raises nearly every built-in error (OSError, RuntimeError, KeyError, TypeError, ...),
+    # and which ones depends on its version. The contract is equal data or SnapshotCorruptError, nothing else.
+    except Exception as error:
         raise corrupt(path, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
 
 

@@ -1,6 +1,5 @@
 """Agreement of concept maps with Captum's: the measures in plain form, Captum's maps in closed form, one small run."""
 
-import csv
 import runpy
 from pathlib import Path
 
@@ -26,12 +25,10 @@ from analyses.attribution_agreement import (
 )
 from kdprobe.errors import LayerError
 from kdprobe.estimator import EntropyEstimator
-from kdprobe.experiment import ExperimentConfig, read_config, run_experiment
-from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
+from kdprobe.experiment import read_config
 from kdprobe.experiment.measuring import measurable
 from kdprobe.experiment.members import load_final, members
 from kdprobe.experiment.setup import load_material
-from kdprobe.training import TrainingSettings
 
 FIGURE = Path(__file__).parents[2] / "figures" / "attribution_agreement.py"
 
@@ -190,33 +187,11 @@ def test_differences_are_paired_and_chance_belongs_to_single_networks():
     assert text[2].startswith("PixelEntropy  ") and f"{top[0]['value']:+.2f} [" in text[2]
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    """Trained for a step or two on a few digits."""
-    folder = tmp_path_factory.mktemp("experiment") / "out"
-    config = ExperimentConfig(
-        data=DataConfig(images_per_class=8, classes=["0", "1"]),
-        model_options={"widths": [4, 6], "fc": 12},
-        teacher=TeacherConfig(epochs=2),
-        students=["feature"],
-        training=TrainingSettings(epochs=1, classifier_epochs=1, batch_size=8, device="cpu"),
-        measure=MeasureConfig(images=3, grid=4, foreground_share=(0.01, 0.9), redraws=5, resamples=100),
-        report=ReportConfig(images=1, epochs=2),
-    )
-    run_experiment(config, folder, say=lambda _text: None, show_progress=False)
-    return folder
-
-
 def state_of(folder):
     return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
 
 
-def read(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_from_an_experiment_to_tables_and_figure(experiment, tmp_path, capsys):
+def test_from_an_experiment_to_tables_and_figure(experiment, read, tmp_path, capsys):
     before = state_of(experiment)
     assert main([str(experiment), "--out", str(tmp_path / "new" / "found"), "--images", "2"]) == 0
     printed = capsys.readouterr().out

@@ -1,6 +1,5 @@
 """The analyses of the estimator: their measures in plain form, and one small run through each of them."""
 
-import csv
 import math
 import runpy
 import sys
@@ -11,10 +10,7 @@ import torch
 
 from analyses import benchmark_estimator, estimator_agreement, estimator_coverage
 from kdprobe.estimator import Decomposed
-from kdprobe.experiment import ExperimentConfig, run_experiment
-from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
 from kdprobe.records import EntropyResult, Outcome
-from kdprobe.training import TrainingSettings
 
 FIGURE = Path(__file__).parents[2] / "figures" / "estimator_agreement.py"
 
@@ -53,29 +49,7 @@ def test_maps_are_compared_as_the_docstring_says():
     assert found["n_bg_abs"] == abs((len(sets[0]) - counts[0]) - (len(sets[1]) - counts[1]))
 
 
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    """Trained for a step or two on a few digits."""
-    folder = tmp_path_factory.mktemp("experiment") / "out"
-    config = ExperimentConfig(
-        data=DataConfig(images_per_class=8, classes=["0", "1"]),
-        model_options={"widths": [4, 6], "fc": 12},
-        teacher=TeacherConfig(epochs=1),
-        students=[],
-        training=TrainingSettings(epochs=1, classifier_epochs=1, batch_size=8, device="cpu"),
-        measure=MeasureConfig(images=2, grid=4, foreground_share=(0.01, 0.9), redraws=5, resamples=100),
-        report=ReportConfig(images=1, epochs=2),
-    )
-    run_experiment(config, folder, say=lambda _text: None, show_progress=False)
-    return folder
-
-
-def read(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_from_an_experiment_to_table_and_figure(experiment, tmp_path, monkeypatch):
+def test_from_an_experiment_to_table_and_figure(experiment, read, tmp_path, monkeypatch):
     monkeypatch.setattr(estimator_agreement, "SOLVERS", {"decomposed 1 rounds": Decomposed(tolerance=None)})
     out = tmp_path / "tables" / "agreement"
     arguments = [
@@ -105,7 +79,7 @@ def test_from_an_experiment_to_table_and_figure(experiment, tmp_path, monkeypatc
     assert figure["main"]([str(tmp_path / "absent.csv")]) == 2
 
 
-def test_coverage_of_a_small_network(experiment, tmp_path, monkeypatch):
+def test_coverage_of_a_small_network(experiment, read, tmp_path, monkeypatch):
     out = tmp_path / "coverage"
     arguments = [
         f"{experiment}:baseline:1:fc1",
@@ -125,7 +99,7 @@ def test_coverage_of_a_small_network(experiment, tmp_path, monkeypatch):
     assert float(row["bias_rms"]) < 0.1
 
 
-def test_benchmark_counts_and_compares(tmp_path, monkeypatch, capsys):
+def test_benchmark_counts_and_compares(read, tmp_path, monkeypatch, capsys):
     out = tmp_path / "benchmark"
     arguments = [
         "--models",

@@ -84,6 +84,13 @@ def estimating(images, pairs=4, size=8):
     return peak(lambda: estimator.estimate(images))
 
 
+def estimate_rounds(rounds):
+    solver = Decomposed(tolerance=1e-9, max_rounds=rounds, refreshes=2, scale_samples=16)
+    estimator = EntropyEstimator(net(), "7", grid=4, internal_batch_size=8, protocol=SHORT, solver=solver)
+    result = estimator.estimate(pictures(1))
+    assert result.stats["rounds"] == [rounds]
+
+
 def test_the_counter_sees_what_autograd_keeps():
     layer, rows = nn.Sequential(nn.Linear(1000, 1000), nn.Tanh()).requires_grad_(False), torch.randn(10, 1000)
     size = 10 * 1000 * 4
@@ -108,8 +115,18 @@ def test_memory_does_not_grow_with_the_images():
     assert estimating(images=16) <= 1.02 * estimating(images=4)  # four are worked on together
 
 
-@pytest.mark.xfail(strict=True, reason="Decomposed holds the noise of all samples of an image at once")
-def test_memory_does_not_grow_with_the_samples():
+def test_memory_does_not_grow_with_the_rounds():
+    """More samples are more rounds: that is how `tolerance` spends them."""
+    few, many = (peak(lambda n=rounds: estimate_rounds(n)) for rounds in (2, 8))
+    assert many <= 1.02 * few
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Known limit: one refresh holds the noise of its pairs together, since each pair's cotangent is the mean "
+    "shift that the others found; 64 pairs instead of 8 take 1.6 times the memory. Budgets grow by rounds, see above.",
+)
+def test_memory_does_not_grow_with_the_pairs_of_a_refresh():
     assert estimating(images=1, pairs=64) <= 1.1 * estimating(images=1, pairs=8)
 
 

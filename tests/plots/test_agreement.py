@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from plots.layout import faults, texts
 
 from kdprobe.errors import InputError
@@ -30,13 +28,6 @@ def figure(students=1, name="student"):
     rank = {network: rows(PAIRS, k) for k, network in enumerate(names)}
     top = {network: rows(MAPS, k + 9) for k, network in enumerate(names)}
     return agreement_figure(rank, top, names, 0.12, 0.66), rank, top
-
-
-@pytest.fixture
-def ax():
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    return figure.subplots()
 
 
 def points(ax):

@@ -4,21 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
 from report.summaries import NAN, concept_maps, network, summary
 
 from kdprobe.errors import InputError
 from kdprobe.plots import concept_map, curves, entropy_map, network_styles, photograph
 from kdprobe.records import Interval
-
-
-@pytest.fixture
-def ax():
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    return figure.subplots()
 
 
 @pytest.mark.parametrize("x", ["epoch", "path"])

@@ -1,8 +1,6 @@
 """The picture of agreement against work shows the table's numbers, and its texts keep clear of each other."""
 
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from plots.layout import faults, texts
 
 from kdprobe.errors import InputError
@@ -16,13 +14,6 @@ POINTS = [
     Point("jacobian", 32, 0.06),
 ]
 SGD = Point("sgd", 11617, 0.026)
-
-
-@pytest.fixture
-def ax():
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    return figure.subplots()
 
 
 def test_points_are_joined_in_the_order_of_their_work(ax):

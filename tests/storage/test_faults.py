@@ -198,7 +198,9 @@ def test_a_line_that_failed_is_taken_back(tmp_path):
 
 
 def test_a_real_full_disk(tmp_path):
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip(
+        "resource", reason="limits on the size of files are a matter of POSIX systems"
+    )
     import signal
 
     store = SnapshotStore(tmp_path)

@@ -13,6 +13,13 @@ FOLDER = Path(__file__).parents[1] / "golden" / "snapshots_schema_1"
 ENTROPY = FOLDER.with_name("entropy_schema_1")
 MAPS = "epoch-00003_step-000001173-0123456789ab"
 
+#: Reading is tested with every version; that writing gives the same bytes holds for one version of the library only
+#: (FORMAT.md, 8), and which one is installed is not for a test to decide.
+same_hdf5 = pytest.mark.skipif(
+    h5py.version.hdf5_version != "2.0.0",
+    reason="the golden files are of HDF5 2.0.0; another version may lay them out differently",
+)
+
 
 def golden_state():
     shared = torch.tensor([[0.5, -1.25], [3.0, float("inf")]])
@@ -58,15 +65,13 @@ def test_the_golden_entropy_maps_without_noise_are_read():
     assert str(sorted(result.stats.items())) == str(sorted(expected.stats.items()))
 
 
+@same_hdf5
 def test_the_golden_entropy_bytes_are_written_where_there_is_no_noise(tmp_path):
-    if h5py.version.hdf5_version != "2.0.0":
-        pytest.skip("the golden file is of HDF5 2.0.0; another version may lay it out differently")
     written = EntropyStore(tmp_path).save(MAPS, 0, *golden_maps())
     assert written.read_bytes() == (ENTROPY / MAPS / written.name).read_bytes()
 
 
+@same_hdf5
 def test_the_golden_bytes_are_written(tmp_path):
-    if h5py.version.hdf5_version != "2.0.0":
-        pytest.skip("the golden file is of HDF5 2.0.0; another version may lay it out differently")
     written = SnapshotStore(tmp_path).save(golden_state(), epoch=3, step=1173, stage=1).path
     assert written.read_bytes() == (FOLDER / written.name).read_bytes()

@@ -46,11 +46,10 @@ class Decomposed:
 
     reports: ClassVar[tuple[str, ...]] = RULES
 
-    tolerance: float | None = (
-        0.02  #: nats, mean standard error of the cells at which an image is done; None: one round
-    )
+    #: nats, mean standard error of the cells at which an image is done; None: one round
+    tolerance: float | None = 0.02
     max_rounds: int = 8
-    pairs: int = 3  #: antithetic pairs at each refresh
+    pairs: int = 3  #: antithetic pairs at each refresh; they are held together, rounds are not
     refreshes: int = 7
     scale_samples: int = 48  #: forward passes of a round for sigma_f² and the choice of probes
     check_samples: int = 3  #: noises of a round with which the self-check makes 4 forward passes each

@@ -63,8 +63,7 @@ class Rounds:
                 some, [generators[i] for i in waiting.tolist()], None if known is None else known[waiting]
             )
             self._add(waiting, found, number)
-            solution, passed = self._solution()
-            known = self._energy()[0]
+            solution, passed, known = self._solution()
             usable = solution.std_error.isfinite().flatten(1).all(1)
             precise = solution.std_error.mean((1, 2)) <= (tolerance or 0.0)
             waiting = (usable & ~(precise & passed)).nonzero().flatten()
@@ -96,7 +95,8 @@ class Rounds:
         energy = shift + mean_jacobian + blend[:, None, None] * (noisy_jacobian - mean_jacobian)
         return energy, blend, error
 
-    def _solution(self) -> tuple[Solution, Tensor]:
+    def _solution(self) -> tuple[Solution, Tensor, Tensor]:
+        """What follows from all rounds so far, whose self-check is passed, (B,) bool, and the energies."""
         energy, blend, error = self._energy()
         rounds = self._rounds[:, None, None]
         by_blend = (self._maps[2] - self._maps[1]) / rounds * error[:, None, None]
@@ -123,4 +123,4 @@ class Rounds:
             | checked
             | {"check_passed": passed.double()},
         )
-        return solution, passed
+        return solution, passed, energy

@@ -112,10 +112,8 @@ class Trials:
         if not bool(information.isfinite()):
             return expected, error
         precision = 1 / error**2 + information
-        pull = (
-            expected / error**2 + information * off[0].mean() / lever if lever != 0 else expected / error**2
-        )
-        return float(pull / precision), float(precision**-0.5)
+        said = off[0].mean() / lever if lever != 0 else 0.0
+        return float((expected / error**2 + information * said) / precision), float(precision**-0.5)
 
     def verdict(self, energy: Tensor) -> Verdict:
         off, total = self._off(energy)
