@@ -10,7 +10,7 @@ from kdprobe.errors import ConfigError
 from kdprobe.estimator.noise import normal
 from kdprobe.estimator.protocols import RULES, Protocol
 from kdprobe.estimator.solvers.deviations import deviations_of_mean, fold
-from kdprobe.estimator.solvers.problem import Problem, Solution, distortions
+from kdprobe.estimator.solvers.problem import Problem, Solution, distortions, unit_of
 from kdprobe.estimator.solvers.route import walk
 from kdprobe.estimator.solvers.settle import settle
 
@@ -73,14 +73,19 @@ class Pathwise:
         found: list[Tensor] = []
 
         def measure(sigma: Tensor) -> Tensor:
-            found.append(self.measure(problem, generators, sigma))
+            found.append(self.measure(problem, generators, sigma, unit_of(scale)))
             return torch.cat(found, 1).mean(1)
 
         walk(problem.protocol, scale, problem.cells.grid, self.refreshes, measure, known)
         return torch.cat(found, 1)
 
-    def measure(self, problem: Problem, generators: list[torch.Generator], sigma: Tensor) -> Tensor:
-        """Energies at sigma (B, g, g) by groups of pairs, (B, groups, g, g); memory is that of one group."""
+    def measure(
+        self, problem: Problem, generators: list[torch.Generator], sigma: Tensor, unit: Tensor
+    ) -> Tensor:
+        """Energies at sigma (B, g, g) by groups of pairs, (B, groups, g, g); memory is that of one group.
+
+        `unit` (B,): the size of the feature's changes (`unit_of`).
+        """
         cells = problem.cells
         pixels = cells.spread(sigma.to(problem.images))[:, None, None]
         size = next(size for size in range(min(_GROUP, self.pairs), 0, -1) if self.pairs % size == 0)
@@ -89,10 +94,11 @@ class Pathwise:
             half = normal(generators, size, problem.images[0]) * pixels
             offset = torch.cat([half, -half], dim=1).flatten(0, 1)
             clean = problem.clean.repeat_interleave(2 * size, 0)
+            units = unit.to(clean).repeat_interleave(2 * size, 0)[:, None]
             _, (share,) = problem.feature.pull_through(
                 problem.images.repeat_interleave(2 * size, 0) + offset,
-                [lambda part, value, clean=clean: value - clean[part]],
+                [lambda part, value, clean=clean, units=units: (value - clean[part]) / units[part]],
                 [lambda part, gradient, offset=offset: cells.gather(gradient * offset[part])],
             )
             groups.append(share.double().cpu().unflatten(0, (-1, 2 * size)).mean(1))
-        return torch.stack(groups, 1) / sigma[:, None] ** 2
+        return torch.stack(groups, 1) * (unit[:, None, None] / sigma**2)[:, None]

@@ -81,3 +81,12 @@ def distortions(problem: Problem, generators: list[torch.Generator], samples: in
         found.append(change.double().square().sum(2).cpu())
         done += now
     return torch.cat(found, dim=1)
+
+
+def unit_of(scale: Tensor) -> Tensor:
+    """The size of a change of the feature whose sigma_f² is `scale` (B,), 1 where that says nothing.
+
+    Cotangents divided by it are near 1, so that features of any scale stay within float32.
+    """
+    size = scale.sqrt()
+    return torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))

@@ -10,7 +10,7 @@ from kdprobe.estimator.descent import Descent, pinned, where_reached
 from kdprobe.estimator.noise import normal
 from kdprobe.estimator.protocols import Protocol
 from kdprobe.estimator.solvers.deviations import REPLICATES, deviations_of_mean
-from kdprobe.estimator.solvers.problem import Problem, Solution, distortions
+from kdprobe.estimator.solvers.problem import Problem, Solution, distortions, unit_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Sgd:
         generators = problem.generators()
         samples = distortions(problem, generators, protocol.samples_per_step)
         scale = samples.mean(1)
+        units = unit_of(scale).tolist()
         groups = min(REPLICATES, protocol.samples_per_step)
         descent = Descent(protocol, scale, problem.cells.grid, _of_mean(samples, groups) / scale[:, None])
         while bool(descent.active.any()):
@@ -42,8 +43,10 @@ class Sgd:
             noise = torch.zeros_like(descent.noise)
             distortion = torch.zeros_like(scale)
             for image in descent.active.nonzero().flatten().tolist():
-                shares, sample_distortion = _step(problem, generators[image], image, descent.sigma[image])
-                shares = shares / descent.sigma[image]
+                shares, sample_distortion = _step(
+                    problem, generators[image], image, descent.sigma[image], units[image]
+                )
+                shares = shares * (units[image] / descent.sigma[image])
                 energy[image] = shares.mean(0)
                 noise[image] = _of_mean(shares[None], groups)[0]
                 distortion[image] = sample_distortion.mean() / scale[image]
@@ -61,8 +64,12 @@ class Sgd:
         )
 
 
-def _step(problem: Problem, generator: torch.Generator, image: int, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """Every sample's share of sigma_i a_i, (S, g, g), and ‖f(x') - f(x)‖², (S,), for one image; float64 on the CPU."""
+def _step(
+    problem: Problem, generator: torch.Generator, image: int, sigma: Tensor, unit: float
+) -> tuple[Tensor, Tensor]:
+    """Every sample's share of sigma_i a_i in `unit` (`unit_of`), (S, g, g), and ‖f(x') - f(x)‖², (S,), for one image;
+    float64 on the CPU.
+    """
     cells, samples = problem.cells, problem.protocol.samples_per_step
     pixels = cells.spread(sigma.to(problem.images))
     shares, found = [], []
@@ -73,7 +80,7 @@ def _step(problem: Problem, generator: torch.Generator, image: int, sigma: Tenso
         noise = torch.cat([normal([generator], 1, problem.images[0])[0] for _ in range(now)])
         change, (share,) = problem.feature.pull_through(
             problem.images[image] + pixels * noise,
-            [lambda part, value: value - problem.clean[image]],
+            [lambda part, value: (value - problem.clean[image]) / unit],
             [lambda part, gradient, noise=noise: cells.gather(gradient * noise[part]).double().cpu()],
         )
         shares.append(share)
