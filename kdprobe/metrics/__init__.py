@@ -7,6 +7,7 @@ from kdprobe.metrics.inference import bootstrap_interval, hypothesis_verdict, pa
 from kdprobe.metrics.learning import learning_distance, weight_path
 from kdprobe.metrics.noise import noise_ceiling, noise_redraws, redraw
 from kdprobe.metrics.per_image import image_values
+from kdprobe.metrics.sample_filter import effective_samples
 from kdprobe.metrics.stability import stability
 from kdprobe.metrics.table import HYPOTHESES, METRICS, HypothesisRule, Metric
 
@@ -21,6 +22,7 @@ __all__ = [
     "concept_cells",
     "count_concepts",
     "count_interval",
+    "effective_samples",
     "hypothesis_verdict",
     "image_values",
     "learning_distance",

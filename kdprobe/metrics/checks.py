@@ -34,7 +34,7 @@ def margin_above_zero(margin: float) -> float:
 
 def finite_entropy(entropy: Any, name: str = "entropy") -> Tensor:
     """`entropy` as (..., N, g, g) float64 without NaN or infinite values; else InputError."""
-    entropy = torch.as_tensor(entropy).detach().cpu().to(torch.float64)
+    entropy = torch.as_tensor(entropy, dtype=torch.float64).detach().cpu()
     if entropy.ndim < 3:
         raise InputError(f"{name} must have the shape (..., N, g, g); got {tuple(entropy.shape)}.")
     if not torch.isfinite(entropy).all():

@@ -139,7 +139,7 @@ def _interval(values, signs, noises, statistic, seed, level, resamples) -> Inter
 
 
 def _values(values: Any) -> np.ndarray:
-    values = torch.as_tensor(values).detach().cpu().to(torch.float64).numpy()
+    values = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
     if values.ndim != 1 or np.isinf(values).any():
         raise InputError(
             f"Per-image values must be (N,), finite or NaN; got the shape {values.shape} or infinite values."
@@ -148,7 +148,7 @@ def _values(values: Any) -> np.ndarray:
 
 
 def _redraws(noise: Any, images: int) -> np.ndarray:
-    noise = torch.as_tensor(noise).detach().cpu().to(torch.float64).numpy()
+    noise = torch.as_tensor(noise, dtype=torch.float64).detach().cpu().numpy()
     if noise.ndim != 2 or len(noise) == 0 or noise.shape[1] != images or np.isinf(noise).any():
         raise InputError(
             f"Noise redraws must be (R, {images}), finite or NaN; got shape {noise.shape} or infinite values."

@@ -87,7 +87,7 @@ def _checked_noise(noise: Any, entropy: Tensor) -> Tensor:
 
 
 def _checked_error(std_error: Any, entropy: Tensor) -> Tensor:
-    std_error = torch.as_tensor(std_error).detach().cpu().to(torch.float64)
+    std_error = torch.as_tensor(std_error, dtype=torch.float64).detach().cpu()
     if not bool(torch.isfinite(std_error).all()) or bool((std_error < 0).any()):
         raise InputError(
             "std_error must be finite and ≥ 0 in every cell, got others; leave out unusable images."
@@ -144,17 +144,28 @@ def noise_redraws(
     margin: float = 0.2,
     scope: str = "dataset",
     empty: str = "skip",
+    initial: bool = False,
+    path_lag: int = 0,
     redraws: int = 50,
     seed: int,
 ) -> dict[str, Tensor]:
     """Name of the metric -> (R, N) float64: its per-image values (`image_values`) in R = `redraws` copies.
 
-    entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M; std_error and noise as for `redraw` (with noise, std_error
-    may be None); foreground: (N, g, g) bool; path: (M+1,). NaN where an image has no value in a copy. Made for the
-    `noise` arguments of `kdprobe.metrics.inference`.
+    entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M (with `initial` from epoch 0 on); std_error and noise as for
+    `redraw` (with noise, std_error may be None); foreground: (N, g, g) bool; path: (M+1,). NaN where an image has no
+    value in a copy. Options as in `image_values`. Made for the `noise` arguments of `kdprobe.metrics.inference`.
     """
     rows = [
-        image_values(noisy, foreground, path, margin=margin, scope=scope, empty=empty)
+        image_values(
+            noisy,
+            foreground,
+            path,
+            margin=margin,
+            scope=scope,
+            empty=empty,
+            initial=initial,
+            path_lag=path_lag,
+        )
         for noisy in redraw(entropy_by_epoch, std_error, noise=noise, redraws=redraws, seed=seed)
     ]
     return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}

@@ -18,16 +18,21 @@ def image_values(
     margin: float = 0.2,
     scope: str = "dataset",
     empty: str = "skip",
+    initial: bool = False,
+    path_lag: int = 0,
 ) -> dict[str, Tensor]:
     """Name of the metric -> (N,) float64, NaN where an image has no value; the names are those of METRICS.
 
-    entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M; foreground: (N, g, g) bool; path: (M+1,) of
-    `weight_path`. N_fg, N_bg and lambda are those at epoch M. The three learning distances share their per-
-    image values and differ in the statistic taken of them. Errors as in the functions that it calls.
+    entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M, or with `initial` (M+1, N, g, g) from epoch 0 on, which
+    then enters D and rho as in the released code; foreground: (N, g, g) bool; path: (M+1,) of `weight_path`. N_fg,
+    N_bg and lambda are those at epoch M. The three learning distances share their per-image values and differ in the
+    statistic taken of them. Options and errors as in the functions that it calls.
     """
     concepts = concept_cells(entropy_by_epoch, foreground, margin, scope)
     n_foreground, n_background = count_concepts(concepts, foreground)
-    distance = learning_distance(n_foreground, path).per_image
+    distance = learning_distance(
+        n_foreground, path, empty=empty, initial=initial, path_lag=path_lag
+    ).per_image
     return {
         "n_foreground": n_foreground[-1].to(torch.float64),
         "n_background": n_background[-1].to(torch.float64),

@@ -128,3 +128,9 @@ def test_nan_entropies_and_images_without_background_are_refused(scope):
 def test_other_bad_input_gives_one_sentence(call, words):
     with pytest.raises(InputError, match=words):
         call(*maps())
+
+
+def test_plain_lists_are_not_rounded_to_float32():
+    entropy = [[[0.1, 0.3], [0.7, 0.2]]]
+    foreground = torch.tensor([[[True, False], [False, False]]])
+    assert float(baseline_entropy(entropy, foreground)) == pytest.approx(0.4, rel=1e-12)

@@ -134,3 +134,33 @@ def test_nothing_learned_anywhere_gives_nan_and_no_warning(recwarn):
 def test_unusable_counts_and_paths_give_one_sentence(counts, path, words):
     with pytest.raises(InputError, match=words):
         learning_distance(counts, path)
+
+
+def released_distances(counts, path, epochs_counted):
+    """As the released code does it: np.argmax over the listed checkpoints, the path looked up by list index."""
+    return [path[epochs_counted[max(range(len(column)), key=lambda k: (column[k], -k))]] for column in counts]
+
+
+@pytest.mark.parametrize(("initial", "lag"), [(True, 0), (False, 0), (False, 1)])
+def test_distance_as_in_the_released_code(initial, lag):
+    counts = torch.randint(0, 4, (6 if initial else 5, 60), generator=torch.Generator().manual_seed(2))
+    counts[:, 7] = 0
+    path = [0.0, 0.3, 0.5, 0.55, 0.9, 1.0]
+    listed = list(range(6)) if initial else [k - lag for k in range(1, 6)]
+    expected = released_distances(counts.T.tolist(), path, listed)
+    distance = learning_distance(counts, path, empty="zero", initial=initial, path_lag=lag)
+    assert distance.per_image.tolist() == expected and distance.left_out == 0
+    assert len(set(expected)) >= 5
+
+
+def test_an_empty_image_is_left_out_with_the_initial_weights_too():
+    distance = learning_distance(torch.tensor([[0, 3], [0, 1]]), [0.0, 1.0], initial=True)
+    assert math.isnan(distance.per_image[0]) and distance.per_image[1] == 0 and distance.left_out == 1
+
+
+@pytest.mark.parametrize(("initial", "lag"), [(True, 1), (False, 2), (False, -1)])
+def test_a_lag_that_has_no_meaning_is_refused(initial, lag):
+    with pytest.raises(InputError, match="path_lag must be 0, or 1"):
+        learning_distance(
+            torch.ones(2, 2), [0.0, 1.0, 2.0][: 2 if initial else 3], initial=initial, path_lag=lag
+        )
