@@ -24,7 +24,6 @@ import torchvision
 from torch import Tensor, nn
 
 from analyses.estimator_agreement import load_case, parse_case
-from analyses.networks.resnet20 import resnet20
 from analyses.pool_seeds import write_table
 from kdprobe.estimator import Decomposed, EntropyEstimator, Sgd, truncated_forward
 from kdprobe.networks import build_network
@@ -38,7 +37,7 @@ def networks(names: list[str], size: int) -> dict[str, tuple[nn.Module, str]]:
     shape = (3, size, size)
     known: dict[str, Callable[[], tuple[nn.Module, str]]] = {
         "vgg_small": lambda: (build_network("vgg_small", num_classes=_CLASSES, image_shape=shape), "fc1"),
-        "resnet20": lambda: (resnet20(num_classes=_CLASSES, image_shape=shape), "pool"),
+        "resnet20": lambda: (build_network("resnet20", num_classes=_CLASSES, image_shape=shape), "pool"),
         "vgg11": lambda: (build_network("vgg11", num_classes=_CLASSES, image_shape=shape), "fc1"),
         "vgg16": lambda: (torchvision.models.vgg16(weights=None), "classifier.0"),
         "resnet50": lambda: (torchvision.models.resnet50(weights=None), "avgpool"),

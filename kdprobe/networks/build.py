@@ -3,6 +3,7 @@
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,10 +11,23 @@ from torch import nn
 
 from kdprobe.errors import ConfigError
 from kdprobe.external import is_reference, load_function, provenance
-from kdprobe.networks.vgg import vgg11, vgg_small
+from kdprobe.networks.alexnet_vgg import ALEXNET_VGG
+from kdprobe.networks.cifar_resnet import CIFAR_RESNETS, PLAIN
+from kdprobe.networks.headed_resnet import HEADED_RESNETS
+from kdprobe.networks.listing import NetworkEntry, describe_networks
+from kdprobe.networks.pretrained import pretrained_provenance
+from kdprobe.networks.vgg_small import vgg_small
+from kdprobe.networks.wide_resnet import WIDE_RESNETS
 
 #: name -> function(num_classes=, image_shape=, **options) that returns an nn.Module with `taps`
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"vgg_small": vgg_small, "vgg11": vgg11}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "vgg_small": vgg_small,
+    **ALEXNET_VGG,
+    **HEADED_RESNETS,
+    **CIFAR_RESNETS,
+    **PLAIN,
+    **WIDE_RESNETS,
+}
 
 
 def build_network(
@@ -50,19 +64,30 @@ def build_network(
     return model
 
 
+def list_networks(num_classes: int = 10) -> tuple[NetworkEntry, ...]:
+    """All of `NETWORKS`: size, taps with shapes, options with defaults, number of parameters for `num_classes`."""
+    return describe_networks(NETWORKS, num_classes)
+
+
 def network_provenance(name: str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """How to build the network again, JSON-able: name, options and, for one's own function, its file and
-    sha256.
+    sha256; for pretrained weights where they are from.
     """
-    record: dict[str, Any] = {
-        "name": name,
-        "options": {k: list(v) if isinstance(v, tuple) else v for k, v in (options or {}).items()},
-    }
+    record: dict[str, Any] = {"name": name, "options": {k: _plain(v) for k, v in (options or {}).items()}}
     if is_reference(name):
         record["source"] = provenance(name)
-    else:
-        _function(name)
+        return record
+    _function(name)
+    pretrained = record["options"].get("pretrained")
+    if pretrained:
+        record["pretrained"] = pretrained_provenance(name, pretrained)
     return record
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _function(name: str) -> Callable[..., nn.Module]:

@@ -1,81 +1,99 @@
-"""Weights from a file, for example those of a teacher."""
+"""Weights from a file: a whole network's, or the convolutional part of a plain one's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
-from kdprobe.errors import SnapshotCorruptError, SnapshotError
+from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.weight_files import find_state, read_weight_file
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training tools put the state dict
 _PREFIXES = ("module.", "_orig_mod.")  # added by data parallelism and by torch.compile
+_COUNTER = (
+    "num_batches_tracked"  # of BatchNorm; files of old versions lack it, and no value depends on it here
+)
+
+
+class PartialWeights(NamedTuple):
+    """What of a weight file a network took; tensors by name."""
+
+    path: str
+    loaded: tuple[str, ...]  #: into the network
+    left_out: tuple[str, ...]  #: of the file's
+    fresh: tuple[str, ...]  #: of the network's, which keep their initial values
+
+    def sentence(self) -> str:
+        """One sentence: how much was loaded, what was left out, what is fresh."""
+        left_out = f"left out {_parts(self.left_out)}" if self.left_out else "left nothing out"
+        return f"Took {_parts(self.loaded)} from {self.path}, {left_out}; {_parts(self.fresh)} start fresh."
 
 
 def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
     """Load the state dict in the file at `path` into `model` (all tensors, equal shapes) and return the
     model.
 
-    ``.pt``, ``.pth``, ``.ckpt``: read with ``torch.load(weights_only=True)``; a dict that holds the state
-    dict as "state_dict" is unwrapped, and the prefixes "module." and "_orig_mod." are dropped.
-    ``.safetensors``: needs the package safetensors. The model is changed only if everything fits.
+    How it is read: `kdprobe.weight_files.read_weight_file`. A state dict under one of the usual keys is found, and
+    the prefixes "module." and "_orig_mod." are dropped. The model is changed only if everything fits.
 
     Raises SnapshotError if the file is missing or does not fit (the first differing tensors are named with
-    their shapes), SnapshotCorruptError if it cannot be read.
+    their shapes; where the convolutional part would fit, the sentence says so), SnapshotCorruptError if it cannot be
+    read.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise SnapshotError(f"No weight file {path}; give the path of a .pt, .pth or .safetensors file.")
-    state = _plain(_read(path), path)
-    _check_fit(model.state_dict(), state, path)
+    state = _read(path)
+    wanted = model.state_dict()
+    differing = _differing(wanted, state)
+    differing += [
+        f"{name}: network nothing, file {tuple(state[name].shape)}" for name in state if name not in wanted
+    ]
+    if differing:
+        raise SnapshotError(
+            f"The weights in {path} do not fit the network ({_first(differing)}); {_advice(model, state)}."
+        )
     model.load_state_dict(state)
     return model
 
 
-def _read(path: Path) -> Any:
-    if path.suffix in (".pt", ".pth", ".ckpt"):
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except MemoryError:
-            raise  # says nothing against the file
-        # The unpickler runs on whatever bytes the file holds and then raises nearly every built-in error
-        # (UnpicklingError, RuntimeError, EOFError, KeyError, struct.error, ...): all mean that it cannot be read.
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise SnapshotCorruptError(
-                f"The weight file {path} cannot be read as plain weights ({reason}); "
-                "save the state dict again with torch.save(model.state_dict(), path)."
-            ) from error
-    if path.suffix == ".safetensors":
-        try:
-            from safetensors import SafetensorError
-            from safetensors.torch import load_file
-        except ImportError as error:
-            raise SnapshotError(
-                f"Reading {path} needs the package safetensors; pip install safetensors."
-            ) from error
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise SnapshotCorruptError(
-                f"The weight file {path} cannot be read ({error}); save it again."
-            ) from error
-    raise SnapshotError(
-        f"{path} has the ending {path.suffix!r}; weight files end in .pt, .pth, .ckpt or .safetensors."
+def load_convolutional_weights(model: nn.Module, path: str | Path) -> PartialWeights:
+    """Load the convolutional part of a plain network (torchvision's checkpoint, say) into `model`, and nothing else.
+
+    The part is what ``model.convolutional_part`` names: module paths whose tensors must be in the file at `path`, of
+    equal names and shapes. The fully connected layers of the file are left out and those of the model keep their
+    values; the result says which. Read as by `load_weights`; the model is changed only if the part fits.
+
+    Raises ConfigError if the model has no `convolutional_part`, SnapshotError and SnapshotCorruptError as
+    `load_weights`.
+    """
+    part = getattr(model, "convolutional_part", None)
+    if not part:
+        raise ConfigError(
+            f"{type(model).__name__} does not say which part is convolutional; set model.convolutional_part to the "
+            "paths of these modules, or load a file that fits the whole network."
+        )
+    path = Path(path).expanduser()
+    state = _read(path)
+    wanted = {name: value for name, value in model.state_dict().items() if _inside(name, part)}
+    differing = _differing(wanted, state)
+    if differing:
+        raise SnapshotError(
+            f"The weights in {path} do not fit the convolutional part of the network ({_first(differing)}); "
+            "name a checkpoint of the same architecture."
+        )
+    loaded = {name: state[name] for name in wanted if name in state}
+    model.load_state_dict(loaded, strict=False)
+    return PartialWeights(
+        str(path),
+        tuple(loaded),
+        tuple(name for name in state if name not in loaded),
+        tuple(name for name in model.state_dict() if name not in wanted),
     )
 
 
-def _plain(state: Any, path: Path) -> dict[str, Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-            break
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise SnapshotError(
-            f"{path} holds no state dict (names with tensors); save model.state_dict() into it."
-        )
-    return {_stripped(str(name)): value for name, value in state.items()}
+def _read(path: Path) -> dict[str, Tensor]:
+    return {
+        _stripped(name): value for name, value in find_state(read_weight_file(path).content, path).items()
+    }
 
 
 def _stripped(name: str) -> str:
@@ -84,16 +102,39 @@ def _stripped(name: str) -> str:
     return name
 
 
-def _check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
-    differing = []
-    for name in [*wanted, *(n for n in state if n not in wanted)]:
-        mine = tuple(wanted[name].shape) if name in wanted else "nothing"
+def _inside(name: str, part: Sequence[str]) -> bool:
+    return any(name.startswith(f"{path}.") for path in part)
+
+
+def _differing(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    found = []
+    for name, value in wanted.items():
+        mine = tuple(value.shape)
         theirs = tuple(state[name].shape) if name in state else "nothing"
-        if mine != theirs:
-            differing.append(f"{name}: network {mine}, file {theirs}")
-    if differing:
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        raise SnapshotError(
-            f"The weights in {path} do not fit the network ({'; '.join(differing[:3])}{more}); "
-            "build the network with the options that it was trained with, or name the right file."
+        if mine != theirs and not (name not in state and name.endswith(_COUNTER)):
+            found.append(f"{name}: network {mine}, file {theirs}")
+    return found
+
+
+def _first(differing: Sequence[str]) -> str:
+    more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+    return "; ".join(differing[:3]) + more
+
+
+def _advice(model: nn.Module, state: Mapping[str, Tensor]) -> str:
+    part = getattr(model, "convolutional_part", ())
+    wanted = {name: value for name, value in model.state_dict().items() if _inside(name, part)}
+    if wanted and not _differing(wanted, state):
+        return (
+            "its convolutional part does: build the network with the option pretrained set to this path, and train its "
+            "fully connected layers"
         )
+    return "build the network with the options that it was trained with, or name the right file"
+
+
+def _parts(names: Sequence[str]) -> str:
+    """The topmost modules of the tensors `names`, in order, with their number of tensors."""
+    if not names:
+        return "nothing"
+    modules = dict.fromkeys(name.partition(".")[0] for name in names)
+    return f"{', '.join(modules)} ({len(names)} tensor{'s' if len(names) > 1 else ''})"

@@ -7,28 +7,18 @@ import torch
 from torch import nn
 
 from kdprobe.errors import ConfigError
-from kdprobe.networks import NETWORKS, build_network, network_provenance
+from kdprobe.networks import NETWORKS, build_network, native_size, network_provenance
 
 SHAPE = (3, 32, 32)
 
 
-def tapped(model, images):
-    """The values at the taps and what the modules named by them were followed by."""
-    values = {}
-    hooks = [
-        model.get_submodule(path).register_forward_hook(
-            lambda m, i, o, tap=tap: values.update({tap: o.clone()})
-        )
-        for tap, path in model.taps.items()
-    ]
-    logits = model(images)
-    for hook in hooks:
-        hook.remove()
-    return logits, values
-
-
-def check_order(model):
-    """The taps: last convolution (or its norm) and the linear layers; a ReLU follows all but the last."""
+@pytest.mark.parametrize("name", ["vgg_small", "alexnet", "vgg11", "vgg16", "vgg19", "resnet18", "resnet50"])
+def test_conv_is_the_last_convolution_and_fc1_to_fc3_are_the_linear_layers_each_but_the_last_before_its_relu(
+    name,
+):
+    side = native_size(name)
+    with torch.device("meta"):
+        model = NETWORKS[name](num_classes=7, image_shape=(3, side, side))
     modules = [m for m in model.modules() if not list(m.children())]
     place = {tap: modules.index(model.get_submodule(path)) for tap, path in model.taps.items()}
     assert list(place) == ["conv", "fc1", "fc2", "fc3"]
@@ -38,71 +28,6 @@ def check_order(model):
     assert [place[t] for t in ("fc1", "fc2", "fc3")] == [
         k for k, m in enumerate(modules) if isinstance(m, nn.Linear)
     ]
-
-
-def test_taps_are_before_the_relu_and_fc3_is_the_logits():
-    model = build_network("vgg_small", num_classes=7, image_shape=SHAPE, seed=0).eval()
-    check_order(model)
-    logits, values = tapped(model, torch.randn(4, *SHAPE))
-    assert logits.shape == (4, 7) and torch.equal(values["fc3"], logits)
-    for tap in ("conv", "fc1", "fc2"):
-        assert (values[tap] < 0).any(), tap  # not after a ReLU
-
-
-def test_vgg11_is_torchvisions_with_taps():
-    with torch.device("meta"):  # shapes only: it has 129 million weights
-        model = NETWORKS["vgg11"](num_classes=7, image_shape=SHAPE, dropout=0.3)
-        assert model(torch.zeros(2, *SHAPE)).shape == (2, 7)
-    check_order(model)
-    assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == [0.3, 0.3]
-    assert sum(isinstance(m, nn.Conv2d) for m in model.modules()) == 8
-
-
-def test_vgg_small_sizes_and_options():
-    model = build_network(
-        "vgg_small", num_classes=5, image_shape=(1, 64, 48), seed=0, widths=[8, 12, 16, 20], fc=24
-    )
-    _, values = tapped(model.eval(), torch.randn(2, 1, 64, 48))
-    assert values["conv"].shape == (2, 20, 8, 6)
-    assert values["fc1"].shape == values["fc2"].shape == (2, 24)
-    assert model.classifier.fc1.in_features == 20 * 4 * 3
-
-
-def test_vgg_small_is_conv_norm_relu_pool_then_three_linear_layers():
-    """The same function in plain calls, from the state dict alone."""
-    model = build_network("vgg_small", num_classes=4, image_shape=(3, 16, 16), seed=2, widths=(4, 6), fc=8)
-    images = torch.randn(8, 3, 16, 16)
-    model.train()(images)  # moves the running statistics
-    model.eval()
-    w, x = model.state_dict(), images
-    f = nn.functional
-    for block in ("features.block1", "features.block2"):
-        x = f.conv2d(x, w[f"{block}.conv.weight"], padding=1)
-        mean, var = w[f"{block}.norm.running_mean"], w[f"{block}.norm.running_var"]
-        x = (x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + 1e-5)
-        x = x * w[f"{block}.norm.weight"][:, None, None] + w[f"{block}.norm.bias"][:, None, None]
-        x = f.max_pool2d(x.clamp(min=0), 2)
-    x = x.reshape(8, -1)
-    for layer in ("fc1", "fc2", "fc3"):
-        x = x @ w[f"classifier.{layer}.weight"].T + w[f"classifier.{layer}.bias"]
-        x = x if layer == "fc3" else x.clamp(min=0)
-    torch.testing.assert_close(model(images), x, atol=1e-5, rtol=1e-5)
-
-
-def test_vgg_small_works_inside_vmap():
-    model = build_network(
-        "vgg_small", num_classes=4, image_shape=(3, 16, 16), seed=0, widths=(4,), fc=8
-    ).eval()
-    images = torch.randn(3, 3, 16, 16)
-    one_by_one = torch.vmap(lambda image: model(image[None])[0])(images)
-    torch.testing.assert_close(one_by_one, model(images), atol=1e-5, rtol=1e-5)
-
-
-def test_the_classifier_keeps_the_signal_alive():
-    """With He's initialisation the spread stays from fc1 to fc2; PyTorch's own start shrinks it threefold."""
-    model = build_network("vgg_small", num_classes=10, image_shape=SHAPE, seed=0)
-    _, values = tapped(model.train(), torch.randn(64, *SHAPE))
-    assert (values["fc2"].detach().std() / values["fc1"].detach().std()).item() > 0.6
 
 
 def test_the_seed_decides_the_weights_and_nothing_else_is_touched():
@@ -183,8 +108,9 @@ def test_ones_own_function_that_cannot_be_used(own, function, options, word):
         ("vgg_small", {"fc": 0}, "fc"),
         ("vgg_small", {"num_classes": 0}, "num_classes"),
         ("vgg_small", {"image_shape": (32, 32)}, "image_shape"),
-        ("vgg11", {"image_shape": (1, 64, 64)}, "RGB"),
-        ("vgg11", {"image_shape": (3, 16, 16)}, "32 x 32"),
+        ("resnet200", {}, "Did you mean 'resnet20'"),
+        ("vgg16", {"pretraind": True}, "Did you mean 'pretrained'"),
+        ("plain20", {"shortcut": "pad"}, "plain20 has no option 'shortcut'"),
     ],
 )
 def test_wrong_settings_are_named(name, keywords, word):
@@ -208,5 +134,29 @@ def test_provenance_is_json_and_notices_a_changed_file(own):
         network_provenance("no_such_network", {})
 
 
+def test_provenance_says_where_pretrained_weights_are_from(tmp_path):
+    assert "pretrained" not in network_provenance("vgg16", {"pretrained": False})
+    record = network_provenance("vgg16", {"pretrained": True})
+    assert record["options"] == {"pretrained": True}
+    assert record["pretrained"]["url"].endswith("vgg16-397923af.pth")
+    file = tmp_path / "plain.pth"
+    assert network_provenance("vgg16", {"pretrained": file})["pretrained"]["sha256"] is None
+    file.write_bytes(b"one")
+    one = json.loads(json.dumps(network_provenance("vgg16", {"pretrained": file})))
+    file.write_bytes(b"two")
+    two = network_provenance("vgg16", {"pretrained": str(file)})
+    assert one["options"] == two["options"] == {"pretrained": str(file)}
+    assert one["pretrained"]["path"] == two["pretrained"]["path"] == str(file)
+    assert one["pretrained"]["sha256"] != two["pretrained"]["sha256"]
+
+
 def test_the_table_names_all_networks():
-    assert set(NETWORKS) >= {"vgg_small", "vgg11"}
+    thin, wide = ("20", "32", "56", "110"), ("8x4", "32x4")
+    assert set(NETWORKS) == {
+        *("vgg_small", "alexnet", "vgg11", "vgg16", "vgg19"),
+        *("resnet18", "resnet50", "resnet101", "resnet152"),
+        *(f"{family}{size}" for family in ("resnet", "plain") for size in thin + wide),
+        *("wrn_16_2", "wrn_40_1", "wrn_40_2"),
+    }
+    for name, function in NETWORKS.items():
+        assert function.__name__ == name and function.__doc__

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from kdprobe.errors import SnapshotCorruptError, SnapshotError
-from kdprobe.networks import build_network, load_weights
+from kdprobe.errors import ConfigError, SnapshotCorruptError, SnapshotError
+from kdprobe.networks import build_network, load_convolutional_weights, load_weights
 
 
 def network(seed=0, **options):
@@ -72,3 +72,52 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
     torch.save(nn.Linear(2, 2), tmp_path / "module.pt")  # a pickled module, not plain weights
     with pytest.raises(SnapshotCorruptError, match="plain weights"):
         load_weights(network(), tmp_path / "module.pt")
+
+
+def convolutional(seed=0, **options):
+    model = network(seed, **options)
+    model.convolutional_part = ("features",)
+    return model
+
+
+def test_the_convolutional_part_alone_is_taken_and_the_rest_is_named(tmp_path):
+    plain, model = network(1, fc=9), convolutional(2)
+    torch.save(plain.state_dict(), tmp_path / "plain.pth")
+    taken = load_convolutional_weights(model, tmp_path / "plain.pth")
+    assert same(plain.features, model.features) and same(network(2).classifier, model.classifier)
+    classifier = tuple(f"classifier.fc{k}.{kind}" for k in (1, 2, 3) for kind in ("weight", "bias"))
+    assert taken.left_out == taken.fresh == classifier
+    assert set(taken.loaded) == {name for name in model.state_dict() if name.startswith("features.")}
+    assert taken.sentence() == (
+        f"Took features (6 tensors) from {tmp_path / 'plain.pth'}, left out classifier (6 tensors); "
+        "classifier (6 tensors) start fresh."
+    )
+
+
+def test_a_file_of_an_old_version_without_counters_fits(tmp_path):
+    state = {k: v for k, v in network(1).state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "plain.pth")
+    model = convolutional(2)
+    load_convolutional_weights(model, tmp_path / "plain.pth")
+    assert same(network(1).features, model.features)
+
+
+def test_a_convolutional_part_that_does_not_fit_is_named_and_nothing_is_loaded(tmp_path):
+    torch.save(network(1, widths=(5,)).state_dict(), tmp_path / "plain.pth")
+    model = convolutional(2)
+    with pytest.raises(SnapshotError) as error:
+        load_convolutional_weights(model, tmp_path / "plain.pth")
+    assert "features.block1.conv.weight: network (4, 3, 3, 3), file (5, 3, 3, 3)" in str(error.value)
+    assert same(network(2), model)
+    del model.convolutional_part
+    with pytest.raises(ConfigError, match="convolutional_part"):
+        load_convolutional_weights(model, tmp_path / "plain.pth")
+
+
+def test_whole_weights_that_do_not_fit_but_for_the_convolutions_lead_to_the_option(tmp_path):
+    torch.save(network(1, fc=9).state_dict(), tmp_path / "plain.pth")
+    with pytest.raises(SnapshotError, match=r"its convolutional part does: .* pretrained"):
+        load_weights(convolutional(2), tmp_path / "plain.pth")
+    for other in (network(2), convolutional(2, widths=(5,))):  # no such part; one that does not fit either
+        with pytest.raises(SnapshotError, match="the options that it was trained with"):
+            load_weights(other, tmp_path / "plain.pth")

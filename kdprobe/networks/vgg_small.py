@@ -1,4 +1,4 @@
-"""VGG-like networks with the taps conv, fc1, fc2 and fc3."""
+"""A small VGG-like network with the taps conv, fc1, fc2 and fc3."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -85,22 +85,3 @@ def vgg_small(
 ) -> nn.Module:
     """A small VGG-like network (see `VGGSmall`)."""
     return VGGSmall(num_classes, image_shape, tuple(widths), fc)
-
-
-def vgg11(*, num_classes: int, image_shape: Sequence[int], dropout: float = 0.5) -> nn.Module:
-    """torchvision's VGG-11 (without BatchNorm, untrained) for RGB images of at least 32 x 32 pixels.
-
-    Taps: ``conv`` (last convolution before its ReLU), ``fc1``, ``fc2`` (before their ReLU), ``fc3`` (logits).
-    Source: Simonyan and Zisserman 2015 (arXiv 1409.1556), configuration A.
-    """
-    from torchvision.models import vgg11 as torchvision_vgg11
-
-    channels, height, width = image_shape
-    if channels != 3 or min(height, width) < 32:
-        raise ConfigError(
-            f"vgg11 needs RGB images of at least 32 x 32 pixels, got image_shape {tuple(image_shape)}; "
-            "raise image_size or take vgg_small."
-        )
-    model = torchvision_vgg11(weights=None, num_classes=num_classes, dropout=dropout)
-    model.taps = {"conv": "features.18", "fc1": "classifier.0", "fc2": "classifier.3", "fc3": "classifier.6"}
-    return model
