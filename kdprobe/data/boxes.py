@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kdprobe.data.reading import Box
+from kdprobe.data.crops import Box
 
 
 def read_boxes(path: Path) -> tuple[dict[str, list[Box]], dict[str, int]]:

@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,14 @@ from kdprobe.data.images import LabelledImages
 from kdprobe.errors import ConfigError, DataError
 
 SPLITS = ("train", "test")
+
+
+class Reading(NamedTuple):
+    """One image as it was read."""
+
+    pixels: np.ndarray  #: (3, H, W) uint8
+    foreground: np.ndarray | None  #: (H, W) bool
+    size: tuple[int, int]  #: width and height in pixels before it was resized
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -84,46 +92,61 @@ def gather(
     name: str,
     split: str,
     candidates: Sequence[Sequence[str]],
-    read: Callable[[str], tuple[np.ndarray, np.ndarray | None]],
+    read: Callable[[str], Reading],
     images_per_class: int | None,
     seed: int,
     classes: Sequence[str],
     foreground_kind: str | None,
     options: Mapping[str, Any],
     where: Any,
+    left_out: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> LabelledImages:
     """Read the images of every class; one that cannot be read (DataError) is left out and noted.
 
-    `candidates[c]` are the ids of class c; `read(id)` gives (3, H, W) uint8 and (H, W) bool or None. With
-    `images_per_class`, images are taken in the order of `hash_order(ids, seed)` until that many are good.
-    DataError if none is good.
+    `candidates[c]` are the ids of class c. With `images_per_class`, images are taken in the order of
+    `hash_order(ids, seed)` until that many are good. `left_out`: what was found unusable before, `notes`,
+    `mean` and `std`: see `LabelledImages`. DataError if no image is good.
     """
-    found: dict[str, tuple[int, np.ndarray, np.ndarray | None]] = {}
-    left_out: list[tuple[str, str]] = []
+    found: dict[str, tuple[int, Reading]] = {}
+    bad = list(left_out)
     for label, ids in enumerate(candidates):
         good = 0
         for identity in hash_order(ids, seed):
             if images_per_class is not None and good == images_per_class:
                 break
             try:
-                found[identity] = (label, *read(identity))
+                found[identity] = (label, read(identity))
                 good += 1
             except DataError as error:
-                left_out.append((identity, str(error)))
+                bad.append((identity, str(error)))
     if not found:
-        first = f" The first of {len(left_out)}: {min(left_out)[1]}" if left_out else ""
+        first = f" The first of {len(bad)}: {min(bad)[1]}" if bad else ""
         raise DataError(f"{name} has no usable image for split {split!r} in {where}.{first}")
     ids = sorted(found, key=lambda i: (found[i][0], i))
+    labels, sizes = [found[i][0] for i in ids], [found[i][1].size for i in ids]
+    foregrounds = np.stack([found[i][1].foreground for i in ids]) if foreground_kind else None
+    images = np.empty((len(ids), *found[ids[0]][1].pixels.shape), dtype=np.uint8)
+    for place, identity in enumerate(ids):
+        images[place] = found.pop(identity)[
+            1
+        ].pixels  # given back one by one, so that no set lies there twice
     return LabelledImages(
         name=name,
         split=split,
         classes=classes,
-        images=np.stack([found[i][1] for i in ids]),
-        labels=[found[i][0] for i in ids],
+        images=images,
+        labels=labels,
         ids=ids,
-        foregrounds=np.stack([found[i][2] for i in ids]) if foreground_kind else None,
+        foregrounds=foregrounds,
         foreground_kind=foreground_kind,
-        left_out=sorted(left_out),
+        mean=mean,
+        std=std,
+        left_out=sorted(bad),
+        source_sizes=sizes,
+        notes=notes,
         options=options,
     )
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from kdprobe.data.boxes import read_boxes
-from kdprobe.data.choosing import check_split, choose_classes, gather, hash_split
+from kdprobe.data.choosing import Reading, check_split, choose_classes, gather, hash_split
 from kdprobe.data.images import LabelledImages
-from kdprobe.data.reading import box_mask, image_files, need_file, need_folder, read_mask, read_rgb
+from kdprobe.data.masks import box_mask, read_mask
+from kdprobe.data.reading import image_files, need_file, need_folder, read_rgb
 from kdprobe.errors import ConfigError, DataError
 
 _BESIDE = (
@@ -74,20 +73,21 @@ def image_folder(
     listed, unreadable = read_boxes(box_file) if box_file else ({}, {})
     size = image_size or 64
 
-    def read(identity: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(identity: str) -> Reading:
         path = paths[identity]
         pixels, stored = read_rgb(path, size)
         if mask_folder:
-            return pixels, read_mask(mask_folder / path.parent.name / f"{path.stem}.png", stored, size)
+            mask = read_mask(mask_folder / path.parent.name / f"{path.stem}.png", stored, size)
+            return Reading(pixels, mask, stored)
         if not box_file:
-            return pixels, None
+            return Reading(pixels, None, stored)
         if identity in unreadable:
             raise DataError(
                 f"{box_file}, line {unreadable[identity]}: no box can be read for {path}; mend the line."
             )
         if identity not in listed:
             raise DataError(f"No box for {path} in {box_file}; add the line {identity},x0,y0,x1,y1.")
-        return pixels, box_mask(listed[identity], stored, size, path)
+        return Reading(pixels, box_mask(listed[identity], stored, size, path), stored)
 
     return gather(
         name="image_folder",

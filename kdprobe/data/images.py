@@ -1,5 +1,6 @@
 """`LabelledImages`: what every data set returns. Images lie in memory as bytes, normalised on request."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from kdprobe.data.normalise import NormalisedRows, column
 from kdprobe.errors import InputError
 from kdprobe.records import Sample
 
@@ -30,6 +32,8 @@ class LabelledImages(Dataset):
     mean, std: per channel, in 0 ... 1, used for normalisation; default ImageNet's for 3 channels, else 0.5
         and 0.25. Give the training split and the test split the same values.
     left_out: (path or id, reason) of single images that could not be used.
+    source_sizes: N (width, height) in pixels of what was resized to one size (the stored image or its crop).
+    notes: sentences on what a reader must know of how the set was read.
     options: what the set was loaded with (JSON-able); becomes part of `describe()`.
 
     Raises InputError if shapes, types or ranges do not fit.
@@ -49,6 +53,8 @@ class LabelledImages(Dataset):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         left_out: Sequence[tuple[str, str]] = (),
+        source_sizes: Sequence[tuple[int, int]] | None = None,
+        notes: Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._pixels = _checked_pixels(images)
@@ -66,6 +72,8 @@ class LabelledImages(Dataset):
         self.foregrounds = None if foregrounds is None else torch.as_tensor(foregrounds)
         self.foreground_kind = foreground_kind
         self.left_out = tuple((str(path), str(reason)) for path, reason in left_out)
+        self.source_sizes = None if source_sizes is None else tuple((int(w), int(h)) for w, h in source_sizes)
+        self.notes = tuple(notes)
         self.options = dict(options or {})
         self._check(count)
 
@@ -74,6 +82,10 @@ class LabelledImages(Dataset):
             raise InputError(
                 f"{self.name}: {count} images need {count} labels and ids, got labels of shape "
                 f"{tuple(self.labels.shape)} and {len(self.ids)} ids; give one of each per image."
+            )
+        if self.source_sizes is not None and len(self.source_sizes) != count:
+            raise InputError(
+                f"{self.name}: {count} images have {len(self.source_sizes)} source_sizes; give one per image."
             )
         if int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.classes):
             raise InputError(
@@ -109,44 +121,38 @@ class LabelledImages(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         foreground = None if self.foregrounds is None else self.foregrounds[index]
-        return Sample(
-            self._normalised(self._pixels[index]), int(self.labels[index]), foreground, self.ids[index]
-        )
+        return Sample(self.normalised[index], int(self.labels[index]), foreground, self.ids[index])
+
+    @property
+    def normalised(self) -> NormalisedRows:
+        """The rows of `images`, made when they are taken: for sets that are too large as floating point."""
+        return NormalisedRows(self._pixels, self.mean, self.std)
 
     @cached_property
     def images(self) -> torch.Tensor:
-        """(N, C, H, W) float32, normalised with `mean` and `std`."""
-        return self._normalised(self._pixels)
-
-    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        values = pixels.to(torch.float32)
-        if pixels.dtype == torch.uint8:
-            values = values / 255
-        return (values - _column(self.mean)) / _column(self.std)
+        """(N, C, H, W) float32, normalised with `mean` and `std`; made once and kept, 4 bytes a value."""
+        return self.normalised[:]
 
     def to_display(self, image: torch.Tensor) -> np.ndarray:
         """The normalised (C, H, W) `image` as (H, W, C) float32 array in 0 ... 1."""
-        shown = image.detach().to("cpu", torch.float32) * _column(self.std) + _column(self.mean)
+        shown = image.detach().to("cpu", torch.float32) * column(self.std) + column(self.mean)
         return shown.clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
 
     def with_central_foreground(self) -> "LabelledImages":
         """The same images with a fixed central square as foreground (`foreground_kind` "central")."""
         count, (_, height, width) = len(self), self.image_shape
         square = torch.from_numpy(central_square(height, width))
-        return LabelledImages(
-            name=self.name,
-            split=self.split,
-            classes=self.classes,
-            images=self._pixels,
-            labels=self.labels,
-            ids=self.ids,
+        return self.replaced(
             foregrounds=square.expand(count, -1, -1).clone(),
             foreground_kind="central",
-            mean=self.mean,
-            std=self.std,
-            left_out=self.left_out,
             options={**self.options, "foreground": "central"},
         )
+
+    def replaced(self, **changes: Any) -> "LabelledImages":
+        """A set with the same pixels, changed in the parameters given (as in the constructor)."""
+        names = [name for name in inspect.signature(LabelledImages).parameters if name != "images"]
+        kept = {name: getattr(self, name) for name in names}
+        return LabelledImages(**{"images": self._pixels, **kept, **changes})
 
     def describe(self) -> dict[str, Any]:
         """What the set is, in JSON-able form (goes into run.json)."""
@@ -169,11 +175,15 @@ class LabelledImages(Dataset):
 def central_square(height: int, width: int) -> np.ndarray:
     """(height, width) bool: the central 75 % of each side, rows and columns 2 ... 13 of a 16 x 16 grid.
 
-    Source: the code released with the CVPR 2020 paper does so for ILSVRC (the paper: the central 2/3).
+    Source: the code released with the CVPR 2020 paper does so for ILSVRC (the paper: the central 2/3). It
+    fixes the cells; here pixel p belongs to the square if floor(2 H / 16) <= p < floor(14 H / 16), so that
+    the cell rules `majority` and `released` find the same 144 cells, at 227 pixels too (`majority`: from 59
+    pixels on and at 32, 40, 48, 56; below, its cells of 2 and 3 pixels may lie half in the square).
     """
-    rows = (np.arange(height) + 0.5) * 16 / height
-    columns = (np.arange(width) + 0.5) * 16 / width
-    return ((rows >= 2) & (rows < 14))[:, None] & ((columns >= 2) & (columns < 14))[None, :]
+    rows, columns = (np.arange(side) for side in (height, width))
+    inside_rows = (rows >= 2 * height // 16) & (rows < 14 * height // 16)
+    inside_columns = (columns >= 2 * width // 16) & (columns < 14 * width // 16)
+    return inside_rows[:, None] & inside_columns[None, :]
 
 
 def _checked_pixels(images: Any) -> torch.Tensor:
@@ -198,7 +208,3 @@ def _checked_pixels(images: Any) -> torch.Tensor:
 
 def _default(rgb: tuple[float, ...], other: float, channels: int) -> tuple[float, ...]:
     return rgb if channels == 3 else (other,) * channels
-
-
-def _column(values: Sequence[float]) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float32)[:, None, None]

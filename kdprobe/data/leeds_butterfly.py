@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from kdprobe.data.choosing import check_split, choose_classes, gather, hash_split
+from kdprobe.data.choosing import Reading, check_split, choose_classes, gather, hash_split
 from kdprobe.data.images import LabelledImages
-from kdprobe.data.reading import image_files, need_folder, read_mask, read_rgb
+from kdprobe.data.masks import read_mask
+from kdprobe.data.reading import image_files, need_folder, read_rgb
 from kdprobe.errors import ConfigError
 
 SPECIES = {
@@ -58,10 +57,10 @@ def leeds_butterfly(
     present = sorted({stem[:3] for stem in paths})
     chosen = choose_classes(present, classes, {s: (SPECIES[s],) for s in present})
 
-    def read(identity: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(identity: str) -> Reading:
         pixels, stored = read_rgb(paths[identity], size)
         mask = read_mask(masks / f"{identity}_seg0.png", stored, size, FOREGROUND_INDICES) if native else None
-        return pixels, mask
+        return Reading(pixels, mask, stored)
 
     by_class = [hash_split([s for s in paths if s[:3] == species], split, split_seed) for species in chosen]
     return gather(

@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from kdprobe.data.choosing import check_count, check_seed, check_split, nearest
+from kdprobe.data.cifar import cifar10, cifar100
 from kdprobe.data.cluttered_digits import cluttered_digits
+from kdprobe.data.cub_200_2011 import cub_200_2011
+from kdprobe.data.ilsvrc2013_det import ilsvrc2013_det
 from kdprobe.data.image_folder import image_folder
 from kdprobe.data.images import LabelledImages
+from kdprobe.data.label_noise import check_label_noise, with_wrong_labels
 from kdprobe.data.leeds_butterfly import leeds_butterfly
+from kdprobe.data.oxford_pet import oxford_pet
+from kdprobe.data.pascal_voc_2012 import pascal_voc_2012
 from kdprobe.data.tiny_imagenet import tiny_imagenet
 from kdprobe.errors import ConfigError, DataError
 from kdprobe.external import is_reference, load_function
@@ -17,6 +23,12 @@ from kdprobe.external import is_reference, load_function
 #: name -> loader; a loader takes the keywords of `load_data` and returns LabelledImages
 DATA_SETS: dict[str, Callable[..., LabelledImages]] = {
     "cluttered_digits": cluttered_digits,
+    "cub_200_2011": cub_200_2011,
+    "pascal_voc_2012": pascal_voc_2012,
+    "ilsvrc2013_det": ilsvrc2013_det,
+    "oxford_pet": oxford_pet,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
     "tiny_imagenet": tiny_imagenet,
     "leeds_butterfly": leeds_butterfly,
     "image_folder": image_folder,
@@ -34,6 +46,7 @@ def load_data(
     images_per_class: int | None = None,
     foreground: str = "native",
     seed: int = 0,
+    label_noise: float = 0.0,
     **options: Any,
 ) -> LabelledImages:
     """Load one split of a data set.
@@ -48,12 +61,16 @@ def load_data(
     images_per_class: at most that many per class, chosen by `seed`; None: all.
     foreground: "native" (the set's masks or boxes) or "central" (the central 75 % of each side).
     seed: decides which images are chosen or, in a made-up set, what they show.
+    label_noise: share of the training images, 0 ... 1, that get the label of another class, drawn by `seed`;
+    the
+        test split keeps its labels. Recorded in `describe()`.
     options: further options of the one set.
 
     Raises ConfigError for settings that cannot be used, DataError for data that are missing or unusable.
     """
     check_split(split)
     check_seed(seed)
+    check_label_noise(label_noise)
     if foreground not in FOREGROUNDS:
         raise ConfigError(
             f"foreground must be 'native' or 'central', got {foreground!r}.{nearest(foreground, FOREGROUNDS)}"
@@ -77,6 +94,8 @@ def load_data(
         raise DataError(f"{name} returned {type(data).__name__}; it must return kdprobe.data.LabelledImages.")
     if foreground == "central" and data.foreground_kind != "central":
         data = data.with_central_foreground()
+    if label_noise > 0 and split == "train":
+        data = with_wrong_labels(data, float(label_noise), seed)
     return data
 
 

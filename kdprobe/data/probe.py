@@ -12,6 +12,8 @@ from kdprobe.errors import ConfigError, DataError
 from kdprobe.metrics import cells_from_mask
 from kdprobe.records import Record
 
+_AT_ONCE = 256  #: masks that are counted at a time: in float64 they take eight times the space
+
 
 @dataclass(frozen=True, eq=False)
 class Probe(Record):
@@ -48,9 +50,47 @@ def select_probe(
     Raises DataError if the data have no foreground or no image can be chosen.
     """
     check_seed(seed)
-    low, high = foreground_share
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ConfigError(f"The number of probe images must be a whole number above 0, got {count!r}.")
+    fit = fit_for_probe(data, foreground_share=foreground_share, grid=grid, rule=rule)
+    candidates = torch.nonzero(fit.usable).flatten()
+    if len(candidates) == 0:
+        raise DataError(
+            f"None of the {len(data)} images of {data.name} can be a probe image "
+            f"({'; '.join(f'{r}: {n}' for r, n in fit.left_out.items())}): widen `foreground_share` "
+            f"(shares: {float(fit.shares.min()):.2f} to {float(fit.shares.max()):.2f}), or change `grid` or "
+            "`rule`."
+        )
+    chosen = torch.tensor(in_turn(candidates.numpy(), data.labels[candidates].numpy(), seed)[:count])
+    notes = ()
+    if len(chosen) < count:
+        notes = (f"{len(chosen)} probe images instead of {count}: no more images of {data.name} qualify.",)
+    return Probe(
+        images=torch.stack([data[int(i)].image for i in chosen]),
+        labels=data.labels[chosen],
+        foregrounds=data.foregrounds[chosen],
+        foreground_cells=fit.cells[chosen],
+        ids=tuple(data.ids[int(i)] for i in chosen),
+        left_out=fit.left_out,
+        notes=notes,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeFitness:
+    """Which of N images can be probe images, and why the others cannot."""
+
+    shares: torch.Tensor  #: (N,) float64: share of the pixels that is foreground, 0 ... 1
+    cells: torch.Tensor  #: (N, g, g) bool: foreground cells
+    usable: torch.Tensor  #: (N,) bool
+    left_out: dict[str, int]  #: reason -> number of images
+
+
+def fit_for_probe(
+    data: LabelledImages, *, foreground_share: tuple[float, float], grid: int, rule: str
+) -> ProbeFitness:
+    """Which images of `data` can be probe images; parameters and errors as in `select_probe`."""
+    low, high = foreground_share
     if not 0 <= low < high <= 1:
         raise ConfigError(
             f"foreground_share must be two numbers 0 <= low < high <= 1, got ({low!r}, {high!r})."
@@ -60,9 +100,10 @@ def select_probe(
             f"The data set {data.name} has no masks or boxes, so concepts cannot be told from background: "
             "add them, or set `foreground: central` to take the central square as foreground."
         )
-    cells = cells_from_mask(data.foregrounds, grid, rule=rule)
-    share = data.foregrounds.flatten(1).double().mean(1)
-    outside = (share < low) | (share > high)
+    parts = data.foregrounds.split(_AT_ONCE)
+    cells = torch.cat([cells_from_mask(part, grid, rule=rule) for part in parts])
+    shares = torch.cat([part.flatten(1).double().mean(1) for part in parts])
+    outside = (shares < low) | (shares > high)
     no_foreground = ~outside & ~cells.flatten(1).any(1)
     no_background = ~outside & cells.flatten(1).all(1)
     reasons = {
@@ -71,30 +112,14 @@ def select_probe(
         "no background cell": no_background,
     }
     left_out = {reason: int(hit.sum()) for reason, hit in reasons.items() if hit.any()}
-    candidates = torch.nonzero(~(outside | no_foreground | no_background)).flatten()
-    if len(candidates) == 0:
-        raise DataError(
-            f"None of the {len(data)} images of {data.name} can be a probe image "
-            f"({'; '.join(f'{r}: {n}' for r, n in left_out.items())}): widen `foreground_share` "
-            f"(shares: {float(share.min()):.2f} to {float(share.max()):.2f}), or change `grid` or `rule`."
-        )
-    chosen = torch.tensor(_in_turn(candidates.numpy(), data.labels[candidates].numpy(), seed)[:count])
-    notes = ()
-    if len(chosen) < count:
-        notes = (f"{len(chosen)} probe images instead of {count}: no more images of {data.name} qualify.",)
-    return Probe(
-        images=torch.stack([data[int(i)].image for i in chosen]),
-        labels=data.labels[chosen],
-        foregrounds=data.foregrounds[chosen],
-        foreground_cells=cells[chosen],
-        ids=tuple(data.ids[int(i)] for i in chosen),
-        left_out=left_out,
-        notes=notes,
-    )
+    return ProbeFitness(shares, cells, ~(outside | no_foreground | no_background), left_out)
 
 
-def _in_turn(candidates: np.ndarray, labels: np.ndarray, seed: int) -> list[int]:
-    """All `candidates`: one of each class, then a second of each, ...; `seed` draws who comes first."""
+def in_turn(candidates: np.ndarray, labels: np.ndarray, seed: int) -> list[int]:
+    """All `candidates`, (n,) places with their `labels`: one of each class, then a second of each, ...
+
+    `seed` draws who comes first.
+    """
     generator = np.random.Generator(np.random.PCG64(seed))
     shuffled = generator.permutation(len(candidates))
     turn = np.empty(len(candidates), dtype=np.int64)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from kdprobe.data.choosing import check_split, choose_classes, gather
+from kdprobe.data.choosing import Reading, check_split, choose_classes, gather
+from kdprobe.data.crops import Box
 from kdprobe.data.images import LabelledImages
-from kdprobe.data.reading import Box, box_mask, need_file, need_folder, read_rgb
+from kdprobe.data.masks import box_mask
+from kdprobe.data.reading import need_file, need_folder, read_rgb
 from kdprobe.errors import ConfigError, DataError
 
 
@@ -46,14 +46,14 @@ def tiny_imagenet(
     paths, boxes = (_train if split == "train" else _val)(root, chosen, with_boxes)
     size = image_size or 64
 
-    def read(identity: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def read(identity: str) -> Reading:
         path = paths[identity]
         pixels, stored = read_rgb(path, size)
         if not with_boxes:
-            return pixels, None
+            return Reading(pixels, None, stored)
         if identity not in boxes:
             raise DataError(f"No box for {path}; add its line, or leave the image out.")
-        return pixels, box_mask([boxes[identity]], stored, size, path)
+        return Reading(pixels, box_mask([boxes[identity]], stored, size, path), stored)
 
     by_class = [[i for i in paths if i.split("/")[1] == wnid] for wnid in chosen]
     return gather(

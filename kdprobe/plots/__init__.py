@@ -6,6 +6,7 @@ again from the same record.
 """
 
 from kdprobe.plots.agreement import agreement_figure, interval_rows
+from kdprobe.plots.contact_sheet import contact_sheet
 from kdprobe.plots.curves import curves, curves_figure
 from kdprobe.plots.grid import metrics_table, table_figure
 from kdprobe.plots.maps import concept_map, entropy_map, photograph
@@ -20,6 +21,7 @@ __all__ = [
     "Point",
     "agreement_figure",
     "concept_map",
+    "contact_sheet",
     "curves",
     "curves_figure",
     "decimals",

@@ -9,6 +9,7 @@ import torch
 from kdprobe.data import LabelledImages
 from kdprobe.data.images import central_square
 from kdprobe.errors import InputError
+from kdprobe.metrics import cells_from_mask
 
 
 def small(**changes):
@@ -72,6 +73,42 @@ def test_the_central_square_is_cells_2_to_13(side):
     np.testing.assert_array_equal(central_square(side, side), expected)
 
 
+@pytest.mark.parametrize("rule", ["majority", "released"])
+def test_the_central_square_is_144_cells_at_every_side(rule):
+    expected = torch.zeros(16, 16, dtype=torch.bool)
+    expected[2:14, 2:14] = True
+    sides = range(16, 300) if rule == "released" else [32, 40, 48, 56, *range(59, 300)]
+    for side in sides:
+        found = cells_from_mask(torch.from_numpy(central_square(side, side)), 16, rule)
+        assert torch.equal(found, expected), side
+
+
+def test_rows_are_normalised_when_taken():
+    data = small()
+    rows = data.normalised
+    assert len(rows) == 2 and rows.shape == (2, 3, 4, 4)
+    for index in (1, slice(0, 2), torch.tensor([1, 0, 1])):
+        assert torch.equal(rows[index], data.images[index])
+    assert [len(part) for part in rows.split(1)] == [1, 1]
+    assert torch.equal(torch.cat(list(rows.split(1))), data.images)
+    taken = rows[torch.tensor([0])]
+    taken += 5
+    assert torch.equal(rows[:], data.images)
+    floats = small(images=torch.full((2, 3, 4, 4), 0.3))
+    assert torch.equal(floats.normalised[:], floats.images)
+
+
+def test_a_replaced_set_keeps_the_rest():
+    data = small(
+        left_out=[("c", "broken")], source_sizes=[(9, 8), (7, 6)], notes=["look"], options={"seed": 3}
+    )
+    other = data.replaced(labels=[1, 1])
+    assert other.labels.tolist() == [1, 1] and data.labels.tolist() == [1, 0]
+    for name in ("name", "ids", "classes", "mean", "std", "left_out", "source_sizes", "notes", "options"):
+        assert getattr(other, name) == getattr(data, name)
+    assert torch.equal(other.images, data.images) and torch.equal(other.foregrounds, data.foregrounds)
+
+
 def test_central_foreground_replaces_the_mask():
     data = small(images=np.zeros((2, 3, 16, 16), np.uint8), foregrounds=np.ones((2, 16, 16), bool))
     central = data.with_central_foreground()
@@ -87,6 +124,7 @@ def test_central_foreground_replaces_the_mask():
         ({"labels": [0, 2]}, "classes"),
         ({"ids": ["a", "a"]}, "'a' occurs twice"),
         ({"std": (1.0, 0.0, 1.0)}, "std"),
+        ({"source_sizes": [(4, 4)]}, "source_sizes"),
         ({"foreground_kind": None}, "foreground_kind"),
         ({"foreground_kind": "blob"}, "'blob'"),
         ({"foregrounds": np.ones((2, 4, 4))}, "bool"),
