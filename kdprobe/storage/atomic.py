@@ -21,12 +21,28 @@ def write_atomically(path: str | os.PathLike, data: bytes | bytearray | memoryvi
     then the temporary file has been removed and what was at `path` before is still there. Only if the last
     step fails, fsync of the folder, the new file is in place already.
     """
+    with new_file(path) as descriptor:
+        write_all(descriptor, data)
+
+
+@contextmanager
+def new_file(path: str | os.PathLike) -> Iterator[int]:
+    """The descriptor of a temporary file to write and read, which takes its place at `path` when the block ends.
+
+    What the block leaves in it is synced first. If the block raises, or the system refuses anything, the file is
+    removed and `path` is as it was; an OSError becomes a SnapshotError, as in `write_atomically`.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with named_failure("write", path):
         make_folder(path.parent)
         try:
-            _write_new(temporary, data)
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                yield descriptor
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             os.replace(temporary, path)
         except BaseException as error:
             _remove(temporary, error)
@@ -75,15 +91,6 @@ def named_failure(verb: str, path: Path) -> Iterator[None]:
         reason = error.strerror or str(error) or type(error).__name__
         reason = "; ".join([reason, *getattr(error, "__notes__", [])])
         raise SnapshotError(f"Cannot {verb} {path}: {reason}; free the disk or correct the path.") from error
-
-
-def _write_new(path: Path, data: bytes | bytearray | memoryview) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        write_all(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path, failure: BaseException) -> None:

@@ -1,10 +1,9 @@
 """Reading a binary file: bytes verified first, then the guards, then every tensor against its own sha256."""
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -12,25 +11,27 @@ import torch
 from h5py import h5s
 
 from kdprobe.storage.dtypes import to_tensor
-from kdprobe.storage.envelope import corrupt, read_verified
+from kdprobe.storage.envelope import IN_MEMORY, corrupt, opened_verified
 from kdprobe.storage.guards import Refused, guarded_contents
 from kdprobe.storage.image import Entry, array_digest
 
-_Result = TypeVar("_Result")
 
-
-def read_header(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], list[Entry], str]:
+def read_header(
+    path: str | os.PathLike, kind: str, in_memory: int = IN_MEMORY
+) -> tuple[dict[str, Any], list[Entry], str]:
     """Header, entries and digest of the file at `path`; every byte is verified, no tensor is unpacked.
 
     Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
     """
-    return _parsed(path, kind, lambda header, contents: (header, [entry for entry, _ in contents]))
+    return parsed(path, kind, in_memory, lambda header, contents: (header, [entry for entry, _ in contents]))
 
 
-def read_tensors(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+def read_tensors(
+    path: str | os.PathLike, kind: str, in_memory: int = IN_MEMORY
+) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
     """Header, tensors by name in the order in which they were saved, and digest of the file at `path`.
 
-    Names that were tied share one tensor again. Takes the memory of the file and of its tensors.
+    Names that were tied share one tensor again. Takes the memory of its tensors, and at most `in_memory` bytes besides.
 
     Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
     """
@@ -42,18 +43,26 @@ def read_tensors(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], di
             places.update(zip(entry.order, ((name, tensor) for name in entry.names), strict=True))
         return header, dict(places[position] for position in sorted(places))
 
-    return _parsed(path, kind, unpack)
+    return parsed(path, kind, in_memory, unpack)
 
 
-def _parsed(path: str | os.PathLike, kind: str, use: Callable[..., tuple]) -> tuple:
+def parsed(path: str | os.PathLike, kind: str, in_memory: int, use: Callable[..., tuple]) -> tuple:
+    """What `use(header, contents)` returns for the verified file at `path`, and the file's digest after it.
+
+    `contents` are its entries with their open data sets (`guarded_contents`). Raises as `read_header`.
+    """
     path = Path(path)
-    data, digest = read_verified(path)
+    with opened_verified(path, in_memory) as (content, size, digest):
+        return (*_looked_into(path, kind, content, size, use), digest)
+
+
+def _looked_into(path: Path, kind: str, content: BinaryIO, size: int, use: Callable[..., tuple]) -> tuple:
     try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            header, contents = guarded_contents(file, len(data))
+        with h5py.File(content, "r") as file:
+            header, contents = guarded_contents(file, size)
             if header.get("kind") != kind:
                 raise Refused(f"it is not a file of kind {kind!r}")
-            return (*use(header, contents), digest)
+            return use(header, contents)
     except MemoryError:
         raise
     except Refused as error:

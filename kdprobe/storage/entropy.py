@@ -11,10 +11,11 @@ import torch
 
 from kdprobe.errors import InputError, SnapshotCorruptError, SnapshotError
 from kdprobe.records import EntropyResult, Outcome
-from kdprobe.storage.atomic import fsync_folder, named_failure, write_atomically
+from kdprobe.storage.atomic import fsync_folder, named_failure
 from kdprobe.storage.contents import read_header, read_tensors
-from kdprobe.storage.envelope import corrupt, seal
-from kdprobe.storage.image import build_image
+from kdprobe.storage.envelope import corrupt
+from kdprobe.storage.image import Image
+from kdprobe.storage.image_file import write_image
 from kdprobe.storage.plain_json import plain
 
 _KIND = "entropy"
@@ -39,19 +40,18 @@ class EntropyStore:
         """
         path = self._path(snapshot_name, shard)
         header, tensors = _packed(snapshot_name, shard, result, tuple(ids))
-        image, entries = build_image(header, tensors)
-        seal(image)
+        image = Image(header, tensors)
         if self.has(snapshot_name, shard):
             old_header, old_entries, _ = read_header(path, _KIND)
             same = all(old_header.get(key) == header[key] for key in ("ids", "outcome"))
-            if not same or [e.content for e in old_entries] != [e.content for e in entries]:
+            if not same or [e.content for e in old_entries] != [e.content for e in image.entries]:
                 raise SnapshotError(
                     f"{path} exists with other entropy maps; measure into another folder or remove it."
                 )
             with named_failure("write", path):
                 fsync_folder(path.parent)  # an earlier save may have failed at just this
             return path
-        write_atomically(path, image.getbuffer())
+        write_image(path, image)
         return path
 
     def has(self, snapshot_name: str, shard: int) -> bool:

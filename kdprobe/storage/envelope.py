@@ -5,26 +5,24 @@ import io
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from kdprobe.errors import SnapshotCorruptError, SnapshotError
 from kdprobe.storage.atomic import named_failure
 
 BLOCK = 512  #: bytes of the HDF5 user block
 SCHEMA = 1  #: the newest schema that this version writes and reads
+IN_MEMORY = 1 << 24  #: bytes; larger files are written and read piece by piece
+
+_PIECE = 1 << 20
 
 _LINES = re.compile(
     rb"(?P<head>kdprobe hdf5\nschema (?P<schema>\d{1,9})\nlength (?P<length>\d{1,18})\n"
     rb"sha256 (?P<digest>[0-9a-f]{64})\n)block (?P<block>[0-9a-f]{64})\n\0+"
 )
-
-
-def seal(image: io.BytesIO) -> str:
-    """Fills the user block of an HDF5 image in memory; returns the sha256 (hex) of all that follows it."""
-    with image.getbuffer() as view:
-        digest = hashlib.sha256(view[BLOCK:]).hexdigest()
-        view[:BLOCK] = user_block(len(view) - BLOCK, digest)
-    return digest
 
 
 def user_block(length: int, digest: str, schema: int = SCHEMA) -> bytes:
@@ -33,24 +31,38 @@ def user_block(length: int, digest: str, schema: int = SCHEMA) -> bytes:
     return (head + f"block {hashlib.sha256(head).hexdigest()}\n".encode()).ljust(BLOCK, b"\0")
 
 
-def read_verified(path: str | os.PathLike) -> tuple[bytes, str]:
-    """All bytes of the file at `path`, and the sha256 (hex) of those after the user block, verified.
+@contextmanager
+def opened_verified(path: str | os.PathLike, in_memory: int) -> Iterator[tuple[BinaryIO, int, str]]:
+    """The file at `path` for HDF5 to read, its size, and the sha256 (hex) of what follows the user block, verified.
+
+    A file of up to `in_memory` bytes is handed out as the very bytes that were verified; a larger one stays on the
+    disk and takes no memory.
 
     Raises SnapshotCorruptError if a byte is not what was written, SnapshotError if the file cannot be read or
     comes from a newer kdprobe.
     """
     path = Path(path)
-    with named_failure("read", path), _opened(path) as file:
-        block, size = file.read(BLOCK), os.fstat(file.fileno()).st_size
-        length, digest = _announced(path, block)
-        if size != BLOCK + length:
-            raise corrupt(path, f"{size - BLOCK} bytes follow the user block, {length} were written")
-        file.seek(0)
-        data = file.read()
-    with memoryview(data) as view:
-        if len(view) != size or view[:BLOCK] != block or hashlib.sha256(view[BLOCK:]).hexdigest() != digest:
-            raise corrupt(path, "the sha256 of its content is not the one that was written")
-    return data, digest
+    with ExitStack() as stack:
+        with named_failure("read", path):
+            file = stack.enter_context(_opened(path))
+            block, size = file.read(BLOCK), os.fstat(file.fileno()).st_size
+            length, digest = _announced(path, block)
+            if size != BLOCK + length:
+                raise corrupt(path, f"{size - BLOCK} bytes follow the user block, {length} were written")
+            content = io.BytesIO(block + file.read()) if size <= in_memory else file
+            if digest_from(content, BLOCK) != (digest, length):
+                raise corrupt(path, "the sha256 of its content is not the one that was written")
+        yield content, size, digest
+
+
+def digest_from(file: BinaryIO, start: int) -> tuple[str, int]:
+    """sha256 (hex) and number of the bytes of `file` from `start` to its end."""
+    digest, count, piece = hashlib.sha256(), 0, bytearray(_PIECE)
+    file.seek(start)
+    while got := file.readinto(piece):
+        digest.update(memoryview(piece)[:got])
+        count += got
+    return digest.hexdigest(), count
 
 
 def corrupt(path: Path, what: str) -> SnapshotCorruptError:
@@ -58,14 +70,13 @@ def corrupt(path: Path, what: str) -> SnapshotCorruptError:
     return SnapshotCorruptError(f"{path} is damaged: {what}; restore it from a copy or make it anew.")
 
 
-def _opened(path: Path) -> io.FileIO:
-    file = io.FileIO(
-        path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
-    )  # no wait at a pipe
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+def _opened(path: Path) -> io.BufferedReader:
+    no_wait = os.O_NONBLOCK  # at a pipe
+    raw = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | no_wait))
+    if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+        raw.close()
         raise corrupt(path, "it is not a regular file")
-    return file
+    return io.BufferedReader(raw)
 
 
 def _announced(path: Path, block: bytes) -> tuple[int, str]:

@@ -40,7 +40,7 @@ def guarded_contents(file: h5py.File, size: int) -> tuple[dict[str, Any], list[t
         dataset = h5o.open(group, f"{number:06d}".encode())
         if not isinstance(dataset, h5d.DatasetID):
             raise Refused(f"{name} is not a data set")
-        claimed += _check_storage(name, dataset, size)
+        claimed += check_storage(name, dataset, size)
         if claimed > size:
             raise Refused(f"the tensors claim more bytes than the {size} of the file")
         contents.append((_entry(name, dataset, size), dataset))
@@ -62,8 +62,10 @@ def _check_links(group: h5g.GroupID, expected: set[str]) -> None:
             raise Refused(f"{name} is a soft or external link")
 
 
-def _check_storage(name: str, dataset: h5d.DatasetID, size: int) -> int:
-    """The bytes that the data set holds, all of them inside the file."""
+def check_storage(
+    name: str, dataset: h5d.DatasetID, size: int, classes: tuple[int, ...] = (h5t.INTEGER, h5t.FLOAT)
+) -> int:
+    """The bytes that the data set holds, all of them inside the file of `size` bytes. Raises Refused."""
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5d.VIRTUAL:
         raise Refused(f"{name} is a virtual data set")
@@ -74,7 +76,7 @@ def _check_storage(name: str, dataset: h5d.DatasetID, size: int) -> int:
     if plan.get_layout() != h5d.CONTIGUOUS:
         raise Refused(f"{name} is not contiguous")
     kind = dataset.get_type()
-    if kind.get_class() not in (h5t.INTEGER, h5t.FLOAT):
+    if kind.get_class() not in classes:
         raise Refused(f"{name} does not hold plain numbers")
     space = dataset.get_space()
     if space.get_simple_extent_type() not in (h5s.SCALAR, h5s.SIMPLE):

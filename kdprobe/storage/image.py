@@ -1,19 +1,23 @@
-"""HDF5 images in memory: tensors with their names and digests, and a header, in a form that never varies."""
+"""HDF5 files before they are written: tensors with names and digests, and a header, in a form that never varies."""
 
 import hashlib
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
 import torch
+from h5py import h5s
 
 from kdprobe.errors import SnapshotError
-from kdprobe.storage.dtypes import dtype_name, to_array
+from kdprobe.storage.dtypes import dtype_name, stored_dtype, to_array
 from kdprobe.storage.envelope import BLOCK
+from kdprobe.storage.hollow import Hollow
+
+_Result = TypeVar("_Result")
 
 GROUP = "tensors"  #: the one group; its data sets are named 000000, 000001, ...
 MAX_TENSORS = 100_000
@@ -36,34 +40,95 @@ class Entry:
         return (self.names, self.dtype, self.shape, self.sha256)
 
 
-def build_image(
-    header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
-) -> tuple[io.BytesIO, list[Entry]]:
-    """An HDF5 file in memory, user block still empty, and its entries. The same input gives the same bytes.
+class Image:
+    """An HDF5 file that is not written yet: what HDF5 puts around the tensors, and where each of them goes.
 
-    Tensors that share all their memory (tied weights) are stored once under all their names. Beside the
-    tensors themselves the image is the only copy (those on a device or not contiguous are copied one by one).
-
-    Raises SnapshotError naming a value that is no dense tensor with values.
+    The same header and tensors give the same bytes. Tensors that share all their memory (tied weights) are there once,
+    under all their names. Beside the tensors it takes some kB: a tensor is looked at when its turn comes (one that
+    lies on a device or is not contiguous is copied for that time).
     """
-    image, entries = io.BytesIO(), []
-    with h5py.File(image, "w", libver=("v110", "v110"), userblock_size=BLOCK, track_order=False) as file:
-        _set_header(file, header)
-        group = file.create_group(GROUP, track_order=False)
-        for number, (names, order) in enumerate(_grouped(tensors)):
-            tensor = tensors[names[0]]
-            array = to_array(tensor)
-            digest = array_digest(array)
-            entry = Entry(names, order, dtype_name(tensor), tuple(tensor.shape), digest)
-            dataset = group.create_dataset(f"{number:06d}", data=array, track_times=False)
-            _set_header(dataset, {"names": names, "order": order, "dtype": entry.dtype, "sha256": digest})
-            entries.append(entry)
-    return image, entries
+
+    def __init__(self, header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Raises SnapshotError naming a value that is no dense tensor with values."""
+        groups = _grouped(tensors)
+        self._tensors = [tensors[names[0]] for names, _ in groups]
+        self.entries = [
+            _entry(tensor, names, order, array_digest(to_array(tensor)))
+            for tensor, (names, order) in zip(self._tensors, groups, strict=True)
+        ]
+        self._frame, self._offsets = undisturbed(lambda: _laid_out(header, self.entries))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, the user block among them."""
+        return self._frame.size
+
+    def parts(self) -> Iterator[tuple[Entry | None, memoryview]]:
+        """All bytes after the user block, in order: those of a tensor with its entry, those between with None."""
+        position = BLOCK
+        for offset, number in sorted(
+            (at, number) for number, at in enumerate(self._offsets) if at is not None
+        ):
+            yield None, memoryview(self._frame.part(position, offset))
+            data = _bytes_of(to_array(self._tensors[number]))
+            yield self.entries[number], memoryview(data)
+            position = offset + len(data)
+        yield None, memoryview(self._frame.part(position, self.size))
+
+
+def image_bytes(header: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> int:
+    """Bytes of the file that `Image` would make; no tensor is read. Raises SnapshotError as `Image` does."""
+    entries = [_entry(tensors[names[0]], names, order, "0" * 64) for names, order in _grouped(tensors)]
+    return undisturbed(lambda: _laid_out(header, entries))[0].size
+
+
+def undisturbed(work: Callable[[], _Result]) -> _Result:
+    """The result of `work()`, done in a thread of its own.
+
+    Python handles signals in the main thread, at any moment: an exception of their handlers (Ctrl-C) inside a method
+    that HDF5 calls would be a failing write to HDF5, and it crashes on these.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        return worker.submit(work).result()
 
 
 def array_digest(array: np.ndarray) -> str:
     """sha256 (hex) of the bytes of a contiguous array."""
-    return hashlib.sha256(array.reshape(-1).view(np.uint8)).hexdigest()
+    return hashlib.sha256(_bytes_of(array)).hexdigest()
+
+
+def _bytes_of(array: np.ndarray) -> np.ndarray:
+    return array.reshape(-1).view(np.uint8)
+
+
+def _entry(tensor: torch.Tensor, names: tuple[str, ...], order: tuple[int, ...], digest: str) -> Entry:
+    return Entry(names, order, dtype_name(tensor), tuple(tensor.shape), digest)
+
+
+def _laid_out(header: Mapping[str, Any], entries: Sequence[Entry]) -> tuple[Hollow, list[int | None]]:
+    """The file without the numbers of its tensors, and at which byte each begins (None: it has no bytes)."""
+    frame, offsets = Hollow(), []
+    with h5py.File(frame, "w", libver=("v110", "v110"), userblock_size=BLOCK, track_order=False) as file:
+        _set_header(file, header)
+        group = file.create_group(GROUP, track_order=False)
+        for number, entry in enumerate(entries):
+            shape = (*entry.shape, 2) if entry.dtype.startswith("complex") else entry.shape
+            dataset = group.create_dataset(
+                f"{number:06d}", shape, stored_dtype(entry.dtype), track_times=False
+            )
+            offsets.append(_allocated(dataset) if dataset.size else None)
+            described = {"names": entry.names, "order": entry.order, "dtype": entry.dtype}
+            _set_header(dataset, described | {"sha256": entry.sha256})
+    return frame, offsets
+
+
+def _allocated(dataset: h5py.Dataset) -> int:
+    """Where the data set's bytes begin: HDF5 gives them their place when the first number is written."""
+    space = dataset.id.get_space()
+    if dataset.ndim:
+        space.select_elements([(0,) * dataset.ndim])
+    dataset.id.write(h5s.create(h5s.SCALAR), space, np.zeros((), dataset.dtype))
+    return dataset.id.get_offset()
 
 
 def _set_header(item: h5py.HLObject, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,9 @@
-"""Tensor names as the network itself knows them, without what wrappers put in front."""
+"""Tensor names as the network itself knows them, without what wrappers put in front, and which of them to keep."""
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from kdprobe.errors import InputError
 
 _COMPILED = "_orig_mod."
 _PARALLEL = "module."
@@ -23,3 +26,42 @@ def _without_compiled(name: str) -> str:
     while "." + _COMPILED in name:
         name = name.replace("." + _COMPILED, ".")
     return name[1:]
+
+
+def patterns(name: str, value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The patterns in `value`, one text or several; () for None. Raises InputError naming the setting."""
+    value = () if value is None else value
+    several = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    if not all(isinstance(pattern, str) and pattern for pattern in several):
+        raise InputError(f"Expected {name} as patterns of tensor names such as 'features.*', got {value!r}.")
+    return tuple(several)
+
+
+def chosen(names: Iterable[str], include: tuple[str, ...], exclude: tuple[str, ...]) -> list[str]:
+    """Those of `names` that match a pattern of `include` (all, if it is empty) and none of `exclude`, in order.
+
+    Patterns as in a shell: `*`, `?`, `[...]`; upper and lower case differ; `*` takes dots too.
+    Raises InputError naming the patterns if there are names and none is left.
+    """
+    names = list(names)
+    left = [
+        name
+        for name in names
+        if (not include or _matches(name, include)) and not (exclude and _matches(name, exclude))
+    ]
+    if names and not left:
+        raise InputError(
+            f"Of {len(names)} tensors ({', '.join(names[:3])}, ...) none is left by {patterns_text(include, exclude)}; "
+            "correct the patterns."
+        )
+    return left
+
+
+def patterns_text(include: tuple[str, ...], exclude: tuple[str, ...]) -> str:
+    """Patterns in words, as the user wrote them: include='features.*', exclude='*.num_batches_tracked'."""
+    given = [("include", include), ("exclude", exclude)]
+    return " and ".join(f"{name}={', '.join(map(repr, each))}" for name, each in given if each)
+
+
+def _matches(name: str, several: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in several)

@@ -84,22 +84,18 @@ def read_jsonl(path: str | os.PathLike) -> Lines:
     of the line if any other line is not a JSON object.
     """
     path = Path(path)
-    with named_failure("read", path):
-        data = path.read_bytes()
-    *whole, last = data.split(b"\n")
+    with named_failure("read", path), path.open("rb") as file:
+        texts = file.readlines()
     lines = Lines()
-    for number, line in enumerate(whole, start=1):
+    for number, line in enumerate(texts, start=1):
         values = _parsed(line)
-        if values is None:
-            raise corrupt(path, f"line {number} is not a JSON object")
-        lines.append(values)
-    if last:
-        values = _parsed(last)
         if values is not None:
             lines.append(values)
-        else:
-            lines.skipped = (f"{path}: the last line ({len(last)} bytes) is torn and left out.",)
+        elif number == len(texts) and _torn(line):
+            lines.skipped = (f"{path}: the last line ({len(line)} bytes) is torn and left out.",)
             warnings.warn(lines.skipped[0], UserWarning, stacklevel=2)
+        else:
+            raise corrupt(path, f"line {number} is not a JSON object")
     return lines
 
 
@@ -149,25 +145,31 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
+def _torn(line: bytes) -> bool:
+    """True if a crash may have left this last line: it has no end, or holes where the disk got only parts of it."""
+    return (not line.endswith(b"\n") or b"\0" in line) and _parsed(line) is None
+
+
 def _mended_size(descriptor: int) -> int:
     """Where the next line begins: a torn last line is cut off, a whole one gets its newline."""
     size = os.fstat(descriptor).st_size
     last = _last_line(descriptor, size)
-    if not last:
-        return size
-    if _parsed(last) is not None:
+    if _torn(last):
+        os.ftruncate(descriptor, size - len(last))
+        return size - len(last)
+    if last and not last.endswith(b"\n"):
         os.lseek(descriptor, size, os.SEEK_SET)
         write_all(descriptor, b"\n")
         return size + 1
-    os.ftruncate(descriptor, size - len(last))
-    return size - len(last)
+    return size
 
 
 def _last_line(descriptor: int, size: int) -> bytes:
+    """The last line, with its newline if it has one."""
     length = 4096
     while True:
         start = max(0, size - length)
         tail = os.pread(descriptor, size - start, start)
-        if start == 0 or b"\n" in tail:
-            return tail.rpartition(b"\n")[2]
+        if start == 0 or b"\n" in tail[:-1]:
+            return tail[tail[:-1].rfind(b"\n") + 1 :]
         length *= 2

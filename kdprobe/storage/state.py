@@ -1,13 +1,32 @@
 """A stored state back into a network: all of it or nothing, with the difference named."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import torch
 
 from kdprobe.errors import SnapshotError
-from kdprobe.storage.names import plain_names
+from kdprobe.storage.names import patterns_text, plain_names
 
 _SHOWN = 3
+
+
+class State(dict[str, torch.Tensor]):
+    """A state dict out of a snapshot, and the patterns by which tensors were left out of it (both empty: none)."""
+
+    def __init__(
+        self,
+        tensors: Mapping[str, torch.Tensor],
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+    ):
+        super().__init__(tensors)
+        self.include = include
+        self.exclude = exclude
+
+    def __reduce__(self):
+        # torch.save keeps it as an ordinary state dict, which torch.load reads with weights_only, kdprobe or not.
+        return OrderedDict, (), None, None, iter(self.items())
 
 
 def load_state(
@@ -17,7 +36,8 @@ def load_state(
 
     `source` (a path, say) is what the error sentence calls the state. If anything differs, nothing is copied.
 
-    Raises SnapshotError naming the first tensors that differ, with their shapes.
+    Raises SnapshotError naming the first tensors that differ, with their shapes, and the patterns of a snapshot from
+    which tensors were left out.
     """
     own = model.state_dict()
     stored = {plain: state[name] for name, plain in plain_names(state).items()}
@@ -28,10 +48,15 @@ def load_state(
     ]
     differences = [difference for difference in differences if difference]
     if differences:
+        hint = "Build the model with the options of the run that saved it."
+        if isinstance(state, State) and (state.include or state.exclude):
+            source = (
+                f"{source} holds only the tensors left by {patterns_text(state.include, state.exclude)} and"
+            )
+            hint = "Save all tensors, or pass what is there to load_state_dict(..., strict=False)."
         more = f" (and {len(differences) - _SHOWN} more)" if len(differences) > _SHOWN else ""
         raise SnapshotError(
-            f"{source} does not fit {type(model).__name__}: {'; '.join(differences[:_SHOWN])}{more}. "
-            "Build the model with the options of the run that saved it."
+            f"{source} does not fit {type(model).__name__}: {'; '.join(differences[:_SHOWN])}{more}. {hint}"
         )
     try:
         model.load_state_dict({name: stored[plain] for plain, name in wanted.items()}, strict=True)

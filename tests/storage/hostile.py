@@ -96,6 +96,15 @@ def filtered(file):
     tensor(file, compression="gzip")
 
 
+def unknown_filter(file):
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk(ARRAY.shape)
+    plan.set_filter(40_000, h5py.h5z.FLAG_OPTIONAL, ())
+    space = h5py.h5s.create_simple(ARRAY.shape)
+    dataset = h5py.h5d.create(file["tensors"].id, b"000000", h5py.h5t.IEEE_F32LE, space, plan)
+    header(h5py.Dataset(dataset))
+
+
 def chunked(file):
     tensor(file, chunks=(2,))
 

@@ -15,15 +15,15 @@ from kdprobe.storage import Snapshot, SnapshotStore
 NAME = "epoch-00001_step-000000002.h5"
 
 
+def sound_state():
+    weight = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    return {"a.w": weight, "n": torch.tensor(7), "b": torch.ones(3).bfloat16(), "tied": weight}
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    generator = torch.Generator().manual_seed(0)
-    state = {
-        "a.w": torch.randn(6, 5, generator=generator),
-        "n": torch.tensor(7),
-        "b": torch.ones(3).bfloat16(),
-    }
-    return SnapshotStore(tmp_path_factory.mktemp("sound")).save(state, epoch=1, step=2).path.read_bytes()
+    store = SnapshotStore(tmp_path_factory.mktemp("sound"))
+    return store.save(sound_state(), epoch=1, step=2).path.read_bytes()
 
 
 def assert_refused(folder, data):

@@ -6,11 +6,13 @@ import threading
 
 import pytest
 import torch
+from storage.children import fork_only, in_child, started
 
 from kdprobe.errors import KdprobeError, SnapshotError
 from kdprobe.storage import SnapshotStore, append_jsonl, read_json, read_jsonl, write_json
+from kdprobe.storage.envelope import IN_MEMORY
 
-CALLS = ["open", "write", "fsync", "replace", "mkdir", "close"]
+CALLS = ["open", "write", "fsync", "replace", "mkdir", "close", "read", "lseek"]
 
 
 class Faults:
@@ -25,9 +27,11 @@ class Faults:
         def wrapped(*args, **options):
             self.count += 1
             if not at or (self.count < at if lasting else self.count != at):
-                return call(*args, **options)
+                return (
+                    None if name == "fsync" else call(*args, **options)
+                )  # nothing here needs to outlast a power loss
             if name == "close":
-                call(*args)
+                call(*args)  # the system has closed it, whatever it says
             if torn and name == "write":
                 call(args[0], args[1][: len(args[1]) // 2])
             if isinstance(error, int):
@@ -41,12 +45,13 @@ def states():
     return {epoch: {"w": torch.full((4, 3), float(epoch)), "n": torch.tensor(epoch)} for epoch in range(2)}
 
 
-def scenario(folder):
+def scenario(folder, in_memory=IN_MEMORY):
     """Saves, a log and a setting; returns what was acknowledged and the errors."""
+    store = SnapshotStore(folder / "run" / "snapshots", in_memory=in_memory)
     acknowledged, lines, errors, setting = [], [], [], None
     for epoch, state in states().items():
         try:
-            acknowledged.append(SnapshotStore(folder / "run" / "snapshots").save(state, epoch=epoch, step=7))
+            acknowledged.append(store.save(state, epoch=epoch, step=7))
         except SnapshotError as error:
             errors.append(error)
         try:
@@ -77,11 +82,11 @@ def assert_kept(folder, acknowledged, lines, setting):
     assert [path for path in folder.rglob("*") if path.name.endswith(".tmp")] == []
 
 
-def number_of_calls(folder):
+def number_of_calls(folder, in_memory):
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         faults = Faults(patch)
-        acknowledged, lines, setting, errors = scenario(folder)
+        acknowledged, lines, setting, errors = scenario(folder, in_memory)
     assert len(acknowledged) == 2 and lines == [0, 1] and setting == 1 and not errors
     return faults.count
 
@@ -95,15 +100,16 @@ def number_of_calls(folder):
         pytest.param(errno.EINTR, False, id="interrupted_once"),
     ],
 )
-def test_every_call_may_fail(tmp_path, error, lasting):
-    total = number_of_calls(tmp_path / "sound")
-    assert total > 40
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, 0], ids=["in_memory", "streamed"])
+def test_every_call_may_fail(tmp_path, error, lasting, in_memory):
+    total = number_of_calls(tmp_path / "sound", in_memory)
+    assert total > (40 if in_memory else 60)
     for at in range(1, total + 1):
         folder = tmp_path / str(at)
         folder.mkdir()
         with pytest.MonkeyPatch.context() as patch:
             Faults(patch, at, error, lasting, torn=at % 2 == 0)
-            acknowledged, lines, setting, errors = scenario(folder)
+            acknowledged, lines, setting, errors = scenario(folder, in_memory)
         if not lasting:
             assert len(errors) == 1 and len(acknowledged) + len(lines) >= 3, at
         assert all(str(folder) in str(each) for each in errors), at
@@ -197,27 +203,48 @@ def test_a_line_that_failed_is_taken_back(tmp_path):
         assert log.read_bytes() == before
 
 
-def test_a_real_full_disk(tmp_path):
-    resource = pytest.importorskip(
-        "resource", reason="limits on the size of files are a matter of POSIX systems"
+@fork_only
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, 0], ids=["in_memory", "streamed"])
+def test_a_disk_that_is_full_at_any_byte(tmp_path, in_memory):
+    state = {"a": torch.randn(40, 30), "b": torch.arange(300), "c": torch.ones(7).bool()}
+    size = (
+        SnapshotStore(tmp_path / "sound", in_memory=in_memory)
+        .save(state, epoch=1, step=1)
+        .path.stat()
+        .st_size
     )
-    import signal
 
-    store = SnapshotStore(tmp_path)
-    first = store.save({"w": torch.ones(4)}, epoch=0, step=0)
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-        with pytest.raises(SnapshotError, match="File too large"):
-            store.save({"w": torch.ones(40_000)}, epoch=1, step=1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert [path.name for path in tmp_path.iterdir()] == [first.path.name] and store.list() == [first]
+    def sweep():
+        import resource
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        failures = []
+        for limit in [*range(0, size, 97), size - 1, size]:
+            store = SnapshotStore(tmp_path / str(limit), in_memory=in_memory)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
+            try:
+                store.save(state, epoch=1, step=1)
+            except SnapshotError as error:
+                failures.append((limit, str(error)))
+                assert store.list() == [] and list(store.folder.iterdir()) == []
+            else:
+                assert store.list() == [store.newest()] and store.skipped == []
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        return failures
+
+    failures = in_child(sweep)
+    assert [limit for limit, _ in failures] == [*range(0, size, 97), size - 1]
+    assert all("epoch-00001_step-000000001.h5: File too large" in text for _, text in failures)
 
 
-def test_a_reader_may_look_at_any_moment(tmp_path):
-    writer, reader = SnapshotStore(tmp_path), SnapshotStore(tmp_path)
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, 0], ids=["in_memory", "streamed"])
+def test_a_reader_may_look_at_any_moment(tmp_path, in_memory):
+    writer, reader = (
+        SnapshotStore(tmp_path, in_memory=in_memory),
+        SnapshotStore(tmp_path, in_memory=in_memory),
+    )
     done, seen, troubles = threading.Event(), set(), []
 
     def look():
@@ -237,3 +264,31 @@ def test_a_reader_may_look_at_any_moment(tmp_path):
         done.set()
         thread.join()
     assert troubles == [] and len(seen) > 1 and len(writer.list()) == 30
+
+
+@fork_only
+@pytest.mark.parametrize("in_memory", [IN_MEMORY, 0], ids=["in_memory", "streamed"])
+def test_a_reader_in_another_process_disturbs_nobody(tmp_path, in_memory):
+    def write():
+        store = SnapshotStore(tmp_path, in_memory=in_memory)
+        for epoch in range(30):
+            store.save({"w": torch.full((10_000,), float(epoch))}, epoch=epoch, step=0)
+            append_jsonl(tmp_path / "m.jsonl", {"epoch": epoch})
+            write_json(tmp_path / "run.json", {"epoch": epoch})
+        return True
+
+    def look():
+        store, looks, most = SnapshotStore(tmp_path, in_memory=in_memory), 0, 0
+        while most < 30:
+            most, looks = len(store.list()), looks + 1
+            assert store.skipped == []
+            newest = store.newest()
+            if newest is not None:
+                assert set(store.load(newest)["w"].tolist()) == {newest.epoch}
+            if (tmp_path / "run.json").exists():
+                assert read_json(tmp_path / "run.json")["epoch"] >= most - 2
+        return looks
+
+    reader, writer = started(look), started(write)
+    assert writer() and reader() > 1
+    assert len(read_jsonl(tmp_path / "m.jsonl")) == 30

@@ -12,6 +12,8 @@ from kdprobe.storage import EntropyStore, SnapshotStore
 FOLDER = Path(__file__).parents[1] / "golden" / "snapshots_schema_1"
 ENTROPY = FOLDER.with_name("entropy_schema_1")
 MAPS = "epoch-00003_step-000001173-0123456789ab"
+NOISY = "epoch-00004_step-000001564-0123456789ab"
+PART = FOLDER.with_name("snapshots_schema_1_part")
 
 #: Reading is tested with every version; that writing gives the same bytes holds for one version of the library only
 #: (FORMAT.md, 8), and which one is installed is not for a test to decide.
@@ -47,6 +49,32 @@ def test_the_golden_file_is_read():
     assert loaded["tied"].data_ptr() == loaded["head.größe/a"].data_ptr()
 
 
+def golden_part():
+    """From when a snapshot could say that it is inside an epoch, averaged, or without some tensors."""
+    return {
+        "fc.weight": torch.tensor([[0.5], [-2.0]]),
+        "fc.bias": torch.zeros(2),
+        "bn.steps": torch.tensor(500),
+    }
+
+
+def save_golden_part(folder):
+    store = SnapshotStore(folder, include=["fc.*", "none"], exclude="*.bias")
+    return store.save(golden_part(), epoch=2, step=500, stage=1, partial=True, weights="averaged")
+
+
+def test_the_golden_part_is_read():
+    store = SnapshotStore(PART)
+    (snapshot,) = store.list()
+    assert (snapshot.epoch, snapshot.step, snapshot.stage) == (2, 500, 1)
+    assert (snapshot.partial, snapshot.weights) == (True, "averaged")
+    assert (snapshot.include, snapshot.exclude) == (("fc.*", "none"), ("*.bias",))
+    loaded = store.load(snapshot)
+    assert list(loaded) == ["fc.weight"] and torch.equal(loaded["fc.weight"], golden_part()["fc.weight"])
+    (older,) = SnapshotStore(FOLDER).list()
+    assert (older.partial, older.weights, older.include, older.exclude) == (False, "raw", (), ())
+
+
 def golden_maps():
     """From the time before shards held `noise`."""
     maps = torch.arange(16, dtype=torch.float64).reshape(2, 2, 2, 2) / 8 - 3
@@ -65,6 +93,19 @@ def test_the_golden_entropy_maps_without_noise_are_read():
     assert str(sorted(result.stats.items())) == str(sorted(expected.stats.items()))
 
 
+def golden_noisy_maps():
+    maps, ids = golden_maps()
+    noise = torch.arange(24, dtype=torch.float32).reshape(2, 3, 2, 2) / 16
+    return EntropyResult(maps.entropy, maps.std_error, maps.outcome, maps.stats, noise), ids
+
+
+def test_the_golden_entropy_maps_with_noise_are_read():
+    result, ids = EntropyStore(ENTROPY).load(NOISY)
+    expected, expected_ids = golden_noisy_maps()
+    assert torch.equal(result.noise, expected.noise) and result.noise.dtype == torch.float32
+    assert torch.equal(result.std_error, expected.std_error) and ids == expected_ids
+
+
 @same_hdf5
 def test_the_golden_entropy_bytes_are_written_where_there_is_no_noise(tmp_path):
     written = EntropyStore(tmp_path).save(MAPS, 0, *golden_maps())
@@ -72,6 +113,22 @@ def test_the_golden_entropy_bytes_are_written_where_there_is_no_noise(tmp_path):
 
 
 @same_hdf5
-def test_the_golden_bytes_are_written(tmp_path):
-    written = SnapshotStore(tmp_path).save(golden_state(), epoch=3, step=1173, stage=1).path
+@pytest.mark.parametrize("in_memory", [2**24, 0], ids=["in_memory", "streamed"])
+def test_the_golden_bytes_are_written(tmp_path, in_memory):
+    written = (
+        SnapshotStore(tmp_path, in_memory=in_memory).save(golden_state(), epoch=3, step=1173, stage=1).path
+    )
     assert written.read_bytes() == (FOLDER / written.name).read_bytes()
+
+
+@same_hdf5
+def test_the_golden_part_and_the_noisy_maps_are_written(tmp_path):
+    written = save_golden_part(tmp_path).path
+    assert written.read_bytes() == (PART / written.name).read_bytes()
+    written = EntropyStore(tmp_path).save(NOISY, 0, *golden_noisy_maps())
+    assert written.read_bytes() == (ENTROPY / NOISY / written.name).read_bytes()
+
+
+def test_golden_files_are_small():
+    files = [path for path in FOLDER.parent.rglob("*") if path.is_file()]
+    assert len(files) >= 4 and max(path.stat().st_size for path in files) < 10_000

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from storage import hostile
+from storage.children import fork_only, in_child
 from storage.hostile import groups, header, tensor, write, write_sealed
 
 from kdprobe.errors import SnapshotCorruptError
@@ -25,6 +26,7 @@ REFUSED = {
     hostile.compound: "plain numbers",
     hostile.booleans: "plain numbers",
     hostile.filtered: "filters",
+    hostile.unknown_filter: "filters",
     hostile.chunked: "not contiguous",
     hostile.huge: r"claims shape \(1099511627776,\)",
     hostile.unwritten: "not in the file",
@@ -66,11 +68,12 @@ def test_the_plain_file_is_read(tmp_path):
     assert loaded["w"].tolist() == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("in_memory", [2**24, 0], ids=["in_memory", "streamed"])
 @pytest.mark.parametrize("build", REFUSED, ids=lambda build: build.__name__)
-def test_hostile_files_are_refused(tmp_path, build):
+def test_hostile_files_are_refused(tmp_path, build, in_memory):
     path = write(tmp_path, build)
     with pytest.raises(SnapshotCorruptError, match=REFUSED[build]) as caught:
-        SnapshotStore(tmp_path).load(path)
+        SnapshotStore(tmp_path, in_memory=in_memory).load(path)
     assert str(path) in str(caught.value)
 
 
@@ -79,6 +82,22 @@ def test_hostile_files_are_not_listed(tmp_path, build):
     store = SnapshotStore(tmp_path)
     write(tmp_path, build)
     assert store.list() == [] and len(store.skipped) == 1
+
+
+@fork_only
+@pytest.mark.parametrize("in_memory", [2**24, 0], ids=["in_memory", "streamed"])
+def test_hostile_files_take_neither_memory_nor_time(tmp_path, in_memory):
+    def sweep():
+        store, refused = SnapshotStore(tmp_path, in_memory=in_memory), 0
+        for build in REFUSED:
+            path = write(tmp_path, build)
+            try:
+                store.load(path)
+            except SnapshotCorruptError:
+                refused += 1
+        return refused
+
+    assert in_child(sweep, more_memory=200 * 2**20, seconds=60) == len(REFUSED)
 
 
 def test_data_sets_that_share_their_bytes_cannot_claim_more_than_the_file(tmp_path):

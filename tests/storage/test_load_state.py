@@ -1,5 +1,7 @@
 """A state goes into a model whole, or the difference is named."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 
@@ -64,3 +66,12 @@ def test_the_first_differences_are_named_and_nothing_is_copied(state, says):
     with pytest.raises(SnapshotError, match=says):
         load_state(target, state, "run.h5")
     assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())
+
+
+def test_a_loaded_state_that_torch_saves_is_an_ordinary_one(tmp_path):
+    store = SnapshotStore(tmp_path / "snapshots")
+    state = store.load(store.save({"b": torch.ones(2), "a": torch.zeros(1)}, epoch=0, step=0))
+    torch.save(state, tmp_path / "weights.pt")
+    again = torch.load(tmp_path / "weights.pt", weights_only=True)
+    assert type(again) is OrderedDict and list(again) == ["b", "a"]
+    assert all(torch.equal(again[name], state[name]) for name in state)

@@ -126,6 +126,18 @@ def test_a_long_torn_line_and_zeros_are_cut_off(tmp_path):
     assert path.read_bytes() == b'{"step": 1}\n'
 
 
+def test_a_last_line_with_holes_is_torn_although_it_ends(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 0}\n\0\0\0\0\0\0: 1}\n')  # the disk got only the second part
+    with pytest.warns(UserWarning, match="torn"):
+        assert read_jsonl(path) == [{"step": 0}]
+    append_jsonl(path, {"step": 1})
+    assert path.read_bytes() == b'{"step": 0}\n{"step": 1}\n'
+    path.write_bytes(b'{"step": 0}\n{"st: 1}\n')
+    with pytest.raises(SnapshotCorruptError, match="line 2"):
+        read_jsonl(path)
+
+
 def test_a_damaged_line_inside_is_an_error(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 0}\n{"step\n{"step": 2}\n')
