@@ -8,12 +8,14 @@ from kdprobe.training.settings import TrainingSettings
 
 #: loaded on first use, because they import Lightning
 _LAZY = {
+    "Resume": "kdprobe.training.resume",
     "WeightSnapshots": "kdprobe.training.snapshots",
     "evaluate_accuracy": "kdprobe.training.accuracy",
     "train_network": "kdprobe.training.train",
 }
 
 __all__ = [
+    "Resume",
     "StageRecord",
     "TrainingResult",
     "TrainingSettings",

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import lightning.pytorch as L
 import torch
 
+from kdprobe.training.resume_points import HeldCheckpoint
+
 #: true of a stage with a frozen part, and meant so; or about things that a small quiet training does not use
 _EXPECTED_WARNINGS = (
     r".*Found \d+ module\(s\) in eval mode at the start of training",
@@ -34,13 +36,16 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def quiet_trainer(epochs: int, device: torch.device, callbacks: Sequence[L.Callback]) -> L.Trainer:
-    """A Trainer on one device that logs, checkpoints and prints nothing."""
+def quiet_trainer(
+    epochs: int, device: torch.device, callbacks: Sequence[L.Callback], held: HeldCheckpoint
+) -> L.Trainer:
+    """A Trainer on one device that logs and prints nothing, and whose checkpoints stay in memory."""
     return L.Trainer(
         max_epochs=epochs,
         accelerator=device.type,
         devices=1 if device.type == "cpu" else [device.index or 0],
         callbacks=list(callbacks),
+        plugins=[held],
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -58,18 +63,23 @@ class _Interrupt(L.Callback):
 
 
 def fit(
-    module: L.LightningModule, epochs: int, device: torch.device, callbacks: Sequence[L.Callback]
+    module: L.LightningModule,
+    epochs: int,
+    device: torch.device,
+    callbacks: Sequence[L.Callback],
+    held: HeldCheckpoint | None = None,
 ) -> None:
-    """Trains `module`; exceptions come through as they are.
+    """Trains `module`, on from the checkpoint in `held` if there is one; exceptions come through as they are.
 
     Lightning answers Ctrl-C by leaving the process: here KeyboardInterrupt is raised, so that the caller can
     tidy up.
     """
-    interrupt = _Interrupt()
+    interrupt, held = _Interrupt(), held or HeldCheckpoint()
+    goes_on = None if held.checkpoint is None else "resume.ckpt"  # the name is never opened
     with quiet(), torch.enable_grad():
-        trainer = quiet_trainer(epochs, device, [*callbacks, interrupt])
+        trainer = quiet_trainer(epochs, device, [*callbacks, interrupt], held)
         try:
-            trainer.fit(module)
+            trainer.fit(module, ckpt_path=goes_on)
         except SystemExit:
             if not interrupt.seen:
                 raise

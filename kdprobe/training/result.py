@@ -27,3 +27,5 @@ class TrainingResult(Record):
     seconds: float  #: wall time of everything
     stages: tuple[StageRecord, ...]
     steps: int  #: optimiser steps over all stages
+    epochs_not_kept: tuple[int, ...] = ()  #: without a snapshot of their own, from epoch 0
+    failed_snapshots: int = 0  #: states that should have been kept and could not be written

@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from kdprobe.errors import ConfigError
+from kdprobe.training.when import When
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class TrainingSettings:
         momentum: of sgd.
         flips: show every image, in every epoch, mirrored left to right with probability one half.
         device: cpu, cuda or auto (cuda where there is one).
+        snapshots: which epochs are kept: every n-th (1: all), those of a list, or released (the published code's list);
+            the first and the last of each stage always are.
+        on_error: what a snapshot that cannot be written does (disk full): warn (and go on) or raise.
     """
 
     epochs: int = 6
@@ -33,6 +38,8 @@ class TrainingSettings:
     momentum: float = 0.9
     flips: bool = False
     device: str = "auto"
+    snapshots: int | list[int] | str = 1
+    on_error: str = "warn"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "classifier_epochs", "batch_size"):
@@ -54,10 +61,30 @@ class TrainingSettings:
             "optimiser": ("adamw", "sgd"),
             "schedule": ("one_cycle", "constant"),
             "device": ("auto", "cpu", "cuda"),
+            "on_error": ("warn", "raise"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}.")
+
+        try:
+            known = When.of(**self.kept()) if self.snapshots is not None else None
+        except ConfigError:
+            known = None
+        if known is None:
+            raise ConfigError(
+                "snapshots must be a whole number from 1 on, a list of epochs from 0 on, or released, got "
+                f"{self.snapshots!r}."
+            )
+
+    def kept(self) -> dict[str, Any]:
+        """`snapshots` as the options of WeightSnapshots."""
+        return {"every_n_epochs" if isinstance(self.snapshots, int) else "epochs": self.snapshots}
+
+    def kept_epochs(self, first: int, last: int) -> list[int]:
+        """Those of the epochs `first` ... `last` of a stage whose weights are kept; both ends are."""
+        when = When.of(**self.kept())
+        return [epoch for epoch in range(first, last + 1) if epoch in (first, last) or when.at_epoch(epoch)]
 
     def stage_epochs(self, epochs: str | int) -> int:
         """The number that a recipe's stage means by `epochs` (a number, or the name of a setting)."""

@@ -1,5 +1,6 @@
-"""The Lightning callback that keeps a network's weights at every epoch."""
+"""The Lightning callback that keeps a network's weights, epoch by epoch."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,13 @@ import lightning.pytorch as L
 from torch import nn
 
 from kdprobe.errors import ConfigError, SnapshotError
-from kdprobe.storage import SnapshotStore
+from kdprobe.storage import SnapshotStore, append_jsonl
+from kdprobe.training.averaging import averaged_module, averages, placed
+from kdprobe.training.fit_progress import completed, is_last_batch, planned_snapshots
+from kdprobe.training.path_length import PathLength
+from kdprobe.training.processes import check_strategy, in_first_process
+from kdprobe.training.when import When
+from kdprobe.training.writer import SnapshotWriter
 
 
 class WeightSnapshots(L.Callback):
@@ -17,14 +24,35 @@ class WeightSnapshots(L.Callback):
 
         Trainer(callbacks=[WeightSnapshots("run/snapshots", module="model")])
 
-    `store_or_folder`: where to; a training that starts from the beginning needs an empty one, one that is
-    resumed goes on in its own. `module`: which attribute of the LightningModule to save (dotted if deeper),
-    so that the tensor names are the network's own; by default the LightningModule itself. `stage`,
-    `first_epoch` and `first_step` let a training of several stages, each with its Trainer, count on.
+    Where: `store_or_folder`; a training that starts from the beginning needs an empty one, one that is
+    resumed (`ckpt_path`) goes on in its own. Snapshots there that are newer than the checkpoint must come out
+    equal; with `newer` "remove" they make way (a shuffled training is rarely repeated bit by bit).
 
-    Parameters and buffers are saved; the training's numbers are the same with and without it. Nothing is
-    written by the sanity check of the validation or under `fast_dev_run`. Raises SnapshotError if the folder
-    holds the snapshots of another training, ConfigError if there is no such module.
+    What: `module`, the attribute of the LightningModule to save (dotted if deeper), so that the tensor names
+    are the network's own; by default the LightningModule itself. `weights`: raw, or averaged by Lightning's
+    WeightAveraging, which may stand anywhere among the callbacks. `stage`, `first_epoch` and `first_step` let
+    a training of several stages, each with its Trainer, count on.
+
+    When: `every_n_epochs`, or in its place `epochs`, a list of epochs or the name of one (released); beside
+    them `every_n_steps`, in optimiser steps. The weights at the start and at the end are always saved. What
+    is taken inside an epoch is marked as partial: the steps; the end, if `max_steps` ended the training
+    there; the state in which Ctrl-C or an exception broke it off, unless that was in the middle of an
+    optimiser step or, with WeightAveraging, in a validation. (BatchNorm may then have seen the batch that was
+    broken off. An epoch is completed when its validation is.)
+
+    `on_error`: with "warn", a save that the system refuses (disk full, no permission) gives a warning and a
+    sentence in `failures`, and a disk that will be too small a warning; training goes on. With "raise" both
+    are SnapshotErrors, the latter before the first step. Other weights where a snapshot should go always are.
+
+    `path_length`: a layer, or a list of parameters: how far its raw weights move, summed over optimiser steps
+    and in units of their norm at the start, is then in `path_length_by_epoch` and, given `log_path`, in
+    a JSON line there per epoch (epoch, stage, step, path_length, parameters; of an epoch that was trained
+    again the last line counts). It is measured from the start of this Trainer's training.
+
+    The training's numbers are the same with and without the callback. Of several processes the first writes.
+    Nothing is written by the sanity check of the validation or under `fast_dev_run`. Raises ConfigError for
+    settings that cannot be used, no such module, and strategies that shard the weights; SnapshotError if the
+    folder holds the snapshots of another training.
     """
 
     def __init__(
@@ -35,41 +63,164 @@ class WeightSnapshots(L.Callback):
         *,
         first_step: int = 0,
         module: str | None = None,
+        every_n_epochs: int | None = 1,
+        every_n_steps: int | None = None,
+        epochs: str | Iterable[int] | None = None,
+        weights: str = "raw",
+        on_error: str = "warn",
+        newer: str = "keep",
+        path_length: str | Sequence[str] | None = None,
+        log_path: str | Path | None = None,
     ) -> None:
-        is_path = isinstance(store_or_folder, str | Path)
-        self.store = SnapshotStore(store_or_folder) if is_path else store_or_folder
-        self.stage = stage
+        when = When.of(every_n_epochs, every_n_steps, epochs)
+        choices = {"weights": weights, "on_error": on_error, "newer": newer}
+        self._writer = SnapshotWriter(store_or_folder, when, stage=stage, **choices)
         self.first_epoch = first_epoch
         self.first_step = first_step
         self.module = module
+        self._path = None if path_length is None else PathLength(path_length)
+        if log_path is not None and self._path is None:
+            raise ConfigError("log_path is where path_length goes; give path_length too, or leave it out.")
+        self._log_path = log_path
+        self._running = False
+        self._batches = 0  # of the running epoch
+        self._stepping = -1  # the step after which an optimiser began the next one
+        self._settled = 0  # the last step after which everything was updated
+
+    @property
+    def store(self) -> SnapshotStore:
+        """Where the snapshots go."""
+        return self._writer.store
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """A sentence for each state that could not be written."""
+        return self._writer.failures
+
+    @property
+    def failed_epochs(self) -> tuple[int, ...]:
+        """How many epochs were completed at each of the `failures`."""
+        return self._writer.failed_epochs
+
+    @property
+    def path_length_by_epoch(self) -> dict[int, float]:
+        """Length of the path of `path_length` from the start to the end of each epoch; empty without it."""
+        return {} if self._path is None else dict(self._path.by_epoch)
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            trainer.callbacks = placed(trainer.callbacks, self, self._writer.weights)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not self._writes(trainer):
+        if trainer.fast_dev_run:
             return
-        self._network(pl_module)
-        held = {snapshot.epoch for snapshot in self.store.list()}
-        epoch = self.first_epoch + trainer.current_epoch
-        if held and epoch == 0 and trainer.global_step == 0:
-            raise SnapshotError(
-                f"{self.store.folder} already holds {len(held)} snapshots of another training; "
-                "give an empty folder."
-            )
-        if epoch not in held:
-            self._save(trainer, pl_module, epoch)
+        check_strategy(trainer.strategy)
+        network = self._network(trainer, pl_module)
+        epoch, inside = completed(trainer)
+        epoch, step = self.first_epoch + epoch, self._step(trainer)
+        self._batches, self._stepping, self._settled = int(inside), -1, trainer.global_step
+        if self._path is not None:
+            self._path.start(self._submodule(pl_module), epoch, goes_on=trainer.global_step > 0)
+        self._writer.begins(epoch, step, inside=inside)
+        starts = {"first_epoch": self.first_epoch, "first_step": self.first_step}
+        planned = planned_snapshots(trainer, self._writer.when, epoch=epoch, step=step, **starts)
+        new = epoch == trainer.global_step == 0
+        in_first_process(trainer, lambda: self._writer.start(network, step, planned, new))
+        self._running = True
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._writer.epoch_begins()
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Any
+    ) -> None:
+        self._stepping = trainer.global_step
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        if not self._running:
+            return
+        self._batches += 1
+        if self._path is not None and trainer.global_step > self._settled:
+            self._path.step()
+        self._settled = trainer.global_step
+        if not is_last_batch(trainer) and self._writer.step_done(self._step(trainer)):
+            self._save(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self._writes(trainer):
-            self._save(trainer, pl_module, self.first_epoch + trainer.current_epoch + 1)
+        # A resumed training may report the end of an epoch again of which it has trained nothing.
+        if not self._running or not self._batches or not is_last_batch(trainer):
+            return
+        self._batches = 0
+        if self._writer.epoch_done(self._step(trainer)):
+            self._save(trainer, pl_module)
+        if self._path is not None:
+            self._path.epoch_done(self._writer.epoch)
+            in_first_process(trainer, lambda: self._log(trainer))
 
-    @staticmethod
-    def _writes(trainer: Any) -> bool:
-        return trainer.is_global_zero and not trainer.fast_dev_run
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._running:
+            self._save(trainer, pl_module)
+        self._running = False
 
-    def _save(self, trainer: L.Trainer, pl_module: L.LightningModule, epoch: int) -> None:
-        step = self.first_step + trainer.global_step
-        self.store.save(self._network(pl_module), epoch=epoch, step=step, stage=self.stage)
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Saves the present state, if it is one; whatever happens here, the exception stays the one it is."""
+        running, self._running = self._running, False
+        if not running or not trainer.is_global_zero or isinstance(exception, SnapshotError):
+            return
+        try:
+            self._check_settled(trainer)
+            self._writer.write(self._network(trainer, pl_module), self._step(trainer))
+        except Exception as error:
+            self._writer.note(f"The weights after the exception are not kept: {error}")
 
-    def _network(self, pl_module: L.LightningModule) -> nn.Module:
+    def on_save_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._path is not None and self._path.by_epoch:
+            checkpoint[self._path_key] = self._path.state_dict()
+
+    def on_load_checkpoint(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        if self._path is not None and self._path_key in checkpoint:
+            self._path.load_state_dict(checkpoint[self._path_key])
+
+    @property
+    def _path_key(self) -> str:
+        return f"kdprobe path length of {self.module}: {', '.join(self._path.names)}"
+
+    def _log(self, trainer: L.Trainer) -> None:
+        if self._log_path is None:
+            return
+        epoch = self._writer.epoch
+        line = {"epoch": epoch, "stage": self._writer.stage, "step": self._step(trainer)}
+        line |= {"path_length": self._path.by_epoch[epoch], "parameters": self._path.names}
+        try:
+            append_jsonl(self._log_path, line)
+        except SnapshotError as error:
+            self._writer.refused(error)
+
+    def _save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        network, step = self._network(trainer, pl_module), self._step(trainer)
+        in_first_process(trainer, lambda: self._writer.write(network, step))
+
+    def _check_settled(self, trainer: L.Trainer) -> None:
+        """Raises SnapshotError if the weights, half updated or exchanged, are those of no step."""
+        if trainer.validating and averages(trainer):
+            raise SnapshotError("WeightAveraging had exchanged them for the validation.")
+        raw = self._writer.weights == "raw"
+        if (self._stepping == trainer.global_step) if raw else (self._settled != trainer.global_step):
+            raise SnapshotError("they were being updated.")
+
+    def _step(self, trainer: L.Trainer) -> int:
+        return self.first_step + trainer.global_step
+
+    def _network(self, trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Module:
+        return self._submodule(averaged_module(trainer) if self._writer.weights == "averaged" else pl_module)
+
+    def _submodule(self, pl_module: nn.Module) -> nn.Module:
         if self.module is None:
             return pl_module
         try:

@@ -41,6 +41,11 @@ def test_a_seed_of_something_else_is_refused():
         ({"optimiser": "adam"}, "optimiser must be one of adamw, sgd"),
         ({"schedule": "cosine"}, "schedule must be one of one_cycle, constant"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda"),
+        ({"on_error": "stop"}, "on_error must be one of warn, raise"),
+        ({"snapshots": 0}, "snapshots must be a whole number from 1 on, .* got 0"),
+        ({"snapshots": [1, -2]}, r"or released, got \[1, -2\]"),
+        ({"snapshots": "some"}, "or released, got 'some'"),
+        ({"snapshots": None}, "snapshots must be"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused(change, says):
@@ -51,6 +56,16 @@ def test_settings_that_cannot_be_used_are_refused(change, says):
 def test_a_stage_names_its_epochs_or_counts_them():
     settings = TrainingSettings(epochs=7, classifier_epochs=4)
     assert [settings.stage_epochs(e) for e in ("epochs", "classifier_epochs", 2)] == [7, 4, 2]
+
+
+def test_the_ends_of_a_stage_are_kept_whatever_the_epochs_between():
+    for snapshots, kept in (
+        (1, [2, 3, 4, 5, 6, 7]),
+        (3, [2, 3, 6, 7]),
+        ([4, 9], [2, 4, 7]),
+        ("released", [2, 5, 7]),
+    ):
+        assert TrainingSettings(snapshots=snapshots).kept_epochs(2, 7) == kept
 
 
 def test_settings_and_seeds_do_not_import_lightning():

@@ -1,71 +1,15 @@
 """WeightSnapshots in training of ours and in anybody's Trainer."""
 
-import logging
-
 import lightning.pytorch as L
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
+from training.users import Users, fit, loader, numbers
 
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.storage import SnapshotStore
 from kdprobe.training import WeightSnapshots
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*does not have many workers", "ignore:.*LeafSpec", "ignore:.*in eval mode at the start"
-)
-
-
-@pytest.fixture(autouse=True)
-def quiet_lightning():
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    yield
-    logger.setLevel(level)
-
-
-class Users(L.LightningModule):
-    """Somebody's module: a network under `net.model` and a loss weight of its own."""
-
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-        self.net = nn.ModuleDict({"model": network})
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def training_step(self, batch, batch_index):
-        inputs, targets = batch
-        return nn.functional.cross_entropy(self.scale * self.net["model"](inputs), targets)
-
-    def validation_step(self, batch, batch_index):
-        pass
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def loader(count: int = 32) -> DataLoader:
-    generator = torch.Generator().manual_seed(1)
-    inputs = torch.randn(count, 4, generator=generator)
-    return DataLoader(TensorDataset(inputs, (inputs[:, 0] > 0).long()), batch_size=8)
-
-
-def fit(module, callbacks, *, validate=True, **options) -> L.Trainer:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_model_summary": False}
-    trainer = L.Trainer(
-        **({"max_epochs": 3, "accelerator": "cpu", "enable_progress_bar": False} | quiet | options),
-        callbacks=callbacks,
-    )
-    trainer.fit(module, loader(), loader() if validate else None)
-    return trainer
-
-
-def numbers(store: SnapshotStore) -> list[tuple[int, int, int]]:
-    return [(snapshot.epoch, snapshot.step, snapshot.stage) for snapshot in store.list()]
 
 
 def test_the_initial_weights_and_then_every_epoch(tmp_path, same):
@@ -133,15 +77,17 @@ def test_sanity_validation_and_validation_alone_write_nothing(tmp_path):
 
 
 def test_the_weights_are_the_same_with_and_without(tmp_path, state, same):
+    """With dropout and shuffling: one random number drawn by the callback would show."""
     modules = []
-    for callbacks in ([], [WeightSnapshots(tmp_path)]):
+    for folder in (None, tmp_path, None):
         module = Users()
         module.net["model"].append(nn.Dropout(0.5))
+        callbacks = [WeightSnapshots(folder, every_n_steps=1, path_length="net.model.0")] if folder else []
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(7)
-            fit(module, callbacks)
+            torch.manual_seed(7 if folder or not modules else 8)
+            fit(module, callbacks, data=DataLoader(loader().dataset, 8, shuffle=True))
         modules.append(state(module))
-    assert same(*modules)
+    assert same(modules[0], modules[1]) and not same(modules[0], modules[2])
 
 
 def test_epochs_stages_and_steps_count_on(tmp_path):
@@ -163,16 +109,7 @@ def test_a_resumed_training_goes_on_in_its_folder(tmp_path, state, same):
     fit(whole, [WeightSnapshots(tmp_path / "whole")], max_epochs=4)
     trainer = fit(first, [WeightSnapshots(tmp_path / "parts")], max_epochs=2)
     trainer.save_checkpoint(tmp_path / "resume.ckpt")
-    trainer = L.Trainer(
-        max_epochs=4,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=[WeightSnapshots(tmp_path / "parts")],
-    )
-    trainer.fit(second, loader(), loader(), ckpt_path=tmp_path / "resume.ckpt")
+    fit(second, [WeightSnapshots(tmp_path / "parts")], max_epochs=4, ckpt_path=tmp_path / "resume.ckpt")
     stores = [SnapshotStore(tmp_path / name) for name in ("whole", "parts")]
     assert numbers(stores[0]) == numbers(stores[1]) and len(numbers(stores[0])) == 5
     assert all(
@@ -192,6 +129,6 @@ def test_a_new_training_does_not_mix_with_an_old_one(tmp_path):
 def test_our_training_gives_the_same_weights_without_snapshots(net, train, state, same, monkeypatch, recipe):
     with_snapshots, without = net(seed=0), net(seed=0)
     train(with_snapshots, recipe, teacher=net(seed=9))
-    monkeypatch.setattr(WeightSnapshots, "_writes", staticmethod(lambda trainer: False))
+    monkeypatch.setattr(WeightSnapshots, "on_train_start", lambda *_: None)
     train(without, recipe, teacher=net(seed=9))
     assert same(state(with_snapshots), state(without))

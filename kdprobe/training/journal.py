@@ -1,0 +1,97 @@
+"""What a training writes: snapshots, log and resume points; and what it finds of one that was interrupted."""
+
+import time
+from pathlib import Path
+
+import lightning.pytorch as L
+from torch import nn
+
+from kdprobe.data import LabelledImages
+from kdprobe.storage import SnapshotStore, load_state
+from kdprobe.storage.snapshot_record import snapshot_file
+from kdprobe.training.module import StagePlan
+from kdprobe.training.resume import Resume, ResumePoint, remove_newer
+from kdprobe.training.resume_points import HeldCheckpoint, ResumePoints
+from kdprobe.training.settings import TrainingSettings
+from kdprobe.training.snapshots import WeightSnapshots
+from kdprobe.training.watch import EpochLog, mended_log, tolerated
+
+
+class Journal:
+    """The files of one training of several stages. Made when it starts: what is newer than its resume point goes."""
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        settings: TrainingSettings,
+        test_data: LabelledImages | None,
+        log_path: Path | None,
+        resume: Resume | None,
+    ) -> None:
+        self._began = time.perf_counter()
+        self._store = store
+        self._settings = settings
+        self._resume = resume
+        point = None if resume is None else resume.point(store)
+        if point is not None:
+            remove_newer(point, store)
+            if log_path is not None:
+                mended_log(log_path, point.lines)
+        self.so_far = point or ResumePoint.of_nothing()  #: how the training stood when it was interrupted
+        self.log = EpochLog(test_data, log_path, self.so_far.lines, settings.on_error)
+        self._snapshots: list[WeightSnapshots] = []
+
+    def seconds(self) -> float:
+        """How long the training has taken so far, before an interruption too."""
+        return self.so_far.seconds + time.perf_counter() - self._began
+
+    def failed(self) -> list[int]:
+        """Epochs after which the weights could not be written."""
+        return [*self.so_far.failed, *(epoch for each in self._snapshots for epoch in each.failed_epochs)]
+
+    def restore(self, model: nn.Module, epochs: list[int]) -> None:
+        """The weights of an interrupted training into `model`; `epochs` are those of each stage."""
+        point = self.so_far
+        if point.lightning is None:
+            return
+        load_state(model, point.weights, source=str(self._resume.store.folder))
+        ends = point.epoch == sum(epochs[: point.stage + 1])
+        if ends and not self._kept(point.epoch, point.step):  # killed between resume point and last snapshot
+            with tolerated(self._settings.on_error, point.epoch):
+                self._store.save(model, epoch=point.epoch, step=point.step, stage=point.stage)
+
+    def callbacks(self, plan: StagePlan) -> tuple[list[L.Callback], HeldCheckpoint]:
+        """Those that write a stage down, and the checkpoint with which Lightning goes on inside it, if it does."""
+        snapshots = WeightSnapshots(
+            self._store,
+            plan.index,
+            plan.first_epoch,
+            first_step=plan.first_step,
+            module="student",
+            **self._settings.kept(),
+            on_error=self._settings.on_error,
+        )
+        self._snapshots.append(snapshots)
+        inside = self.so_far.epoch > plan.first_epoch
+        held = HeldCheckpoint(self.so_far.lightning if inside else None)
+        callbacks = [snapshots, self.log]
+        if self._resume is not None:
+            callbacks.append(
+                ResumePoints(
+                    self._resume,
+                    held,
+                    self._store,
+                    self.log,
+                    seconds=self.seconds,
+                    failed=self.failed,
+                    on_error=self._settings.on_error,
+                )
+            )
+        return callbacks, held
+
+    def not_kept(self, epochs: int, steps_per_epoch: int) -> tuple[int, ...]:
+        """Which of the epochs 0 ... `epochs` have no snapshot."""
+        return tuple(epoch for epoch in range(epochs + 1) if not self._kept(epoch, epoch * steps_per_epoch))
+
+    def _kept(self, epoch: int, step: int) -> bool:
+        return (self._store.folder / snapshot_file(epoch, step)).exists()
