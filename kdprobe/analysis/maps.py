@@ -29,17 +29,20 @@ def concept_maps(
     images: int,
     epochs: int,
 ) -> list[ConceptMaps]:
-    """Maps of the first `images` usable probe images for `networks` at epochs that all of them have.
+    """Maps of the first `images` usable probe images for `networks` at epochs that all of them have kept.
 
+    Epochs are counted from the start of the analysed stage.
     `measurements` hold all N probe images; the baseline entropy is that of the usable ones, as in the metrics.
     """
-    last = min(len(measurements[name].epochs) for name in networks) - 1
-    chosen = list(chosen_epochs(last, epochs))
+    places = {name: _places(measurements[name]) for name in networks}
+    shared = sorted(set.intersection(*(set(each) for each in places.values())))
+    chosen = [shared[k] for k in chosen_epochs(len(shared) - 1, epochs)]
+    at = {name: [places[name][epoch] for epoch in chosen] for name in networks}
     rows = usable.nonzero().flatten().tolist()[:images]
     foreground = probe.foreground_cells[usable]
     concepts = {
         name: concept_cells(
-            measurements[name].entropy[chosen][:, usable], foreground, settings.margin, settings.scope
+            measurements[name].entropy[at[name]][:, usable], foreground, settings.margin, settings.scope
         )
         for name in networks
     }
@@ -53,8 +56,13 @@ def concept_maps(
                 foreground=probe.foregrounds[row].numpy(),
                 foreground_cells=probe.foreground_cells[row].numpy(),
                 epochs=tuple(chosen),
-                entropy={name: measurements[name].entropy[chosen, row].numpy() for name in networks},
+                entropy={name: measurements[name].entropy[at[name], row].numpy() for name in networks},
                 concepts={name: concepts[name][:, place].numpy() for name in networks},
             )
         )
     return found
+
+
+def _places(measured: Measurement) -> dict[int, int]:
+    """Epoch counted from the stage's start -> where it stands in the measurement."""
+    return {epoch - measured.epochs[0]: place for place, epoch in enumerate(measured.epochs)}

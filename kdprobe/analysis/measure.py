@@ -77,18 +77,26 @@ def plan_measurement(model: nn.Module, probe: Probe, settings: MeasureSettings) 
     return MeasurePlan(settings, probe, size, digest)
 
 
-def analysed_snapshots(store: SnapshotStore, first_epoch: int, last_epoch: int) -> list[Snapshot]:
-    """The snapshots of a stage, its starting weights first: epochs `first_epoch` ... `last_epoch`, none missing.
+def analysed_snapshots(
+    store: SnapshotStore, first_epoch: int, last_epoch: int, *, without: frozenset[int] = frozenset()
+) -> list[Snapshot]:
+    """The snapshots of a stage, its starting weights first: epochs `first_epoch` ... `last_epoch`.
 
-    Raises SnapshotError if one is missing or damaged.
+    None may be missing but those of the epochs `without`, which were never kept; the starting weights must be there.
+    What was taken inside an epoch is left aside. Raises SnapshotError if a snapshot is missing or damaged.
     """
-    found = {s.epoch: s for s in store.list() if first_epoch <= s.epoch <= last_epoch}
-    missing = [epoch for epoch in range(first_epoch, last_epoch + 1) if epoch not in found]
+    found = {s.epoch: s for s in store.list() if first_epoch <= s.epoch <= last_epoch and not s.partial}
+    missing = [e for e in range(first_epoch, last_epoch + 1) if e not in found and e not in without]
+    damaged = "; ".join(f"{path.name}: {reason}" for path, reason in store.skipped)
     if missing:
-        damaged = "; ".join(f"{path.name}: {reason}" for path, reason in store.skipped)
         raise SnapshotError(
             f"No valid snapshot of epoch {', '.join(map(str, missing))} in {store.folder}"
             f"{f' ({damaged})' if damaged else ''}; train this network again in a new folder."
+        )
+    if first_epoch not in found:
+        raise SnapshotError(
+            f"The weights at the start of the analysed stage (epoch {first_epoch}) are not in {store.folder}, and "
+            "without them there is no weight distance; free the disk and train this network again."
         )
     return [found[epoch] for epoch in sorted(found)]
 

@@ -28,7 +28,7 @@ from kdprobe.records import Comparison, Hypothesis, Interval, Record
 from kdprobe.training import derive_seed
 
 CURVES = ("n_foreground", "n_background", "relevance_ratio")
-#: metrics that are compared only between networks with equally many epochs
+#: metrics that are compared only between networks of which the same epochs are kept
 EPOCH_METRICS = ("learning_distance_mean", "learning_distance_std", "learning_distance_var", "stability")
 
 
@@ -50,16 +50,20 @@ class NetworkValues(Record):
 
     values: dict[str, Tensor]  #: metric -> (N,)
     noise: dict[str, Tensor]  #: metric -> (R, N)
-    epochs: int  #: M
+    epochs: tuple[int, ...]  #: those that were kept, counted from the stage's start: 0 ... M
 
 
 def common_images(measurements: Mapping[str, Measurement]) -> Tensor:
     """(N,) bool: images whose estimates are usable at every epoch of every network."""
     usable = torch.stack([m.usable for m in measurements.values()]).all(0)
     if not usable.any():
+        outcomes = "; ".join(
+            f"{name}: {', '.join(f'{count} {kind}' for kind, count in m.outcomes.items())}"
+            for name, m in measurements.items()
+        )
         raise InputError(
-            "No probe image could be measured at every epoch of every network; see the outcomes in run.json and "
-            "choose another layer or other images."
+            f"No probe image could be measured at every epoch of every network ({outcomes}); choose another layer or "
+            "other images."
         )
     return usable
 
@@ -87,7 +91,7 @@ def network_values(
         for metric in EPOCH_METRICS:
             values[metric] = torch.full_like(values[metric], nan)
             noise[metric] = torch.full_like(noise[metric], nan)
-    return NetworkValues(values, noise, len(measured.epochs) - 1)
+    return NetworkValues(values, noise, tuple(epoch - measured.epochs[0] for epoch in measured.epochs))
 
 
 def _redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
@@ -175,7 +179,7 @@ def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) 
 def compare(
     student: str, baseline: str, values: Mapping[str, NetworkValues], settings: CountSettings
 ) -> list[Comparison]:
-    """Student minus baseline in every metric. D and rho are left out where the numbers of epochs differ."""
+    """Student minus baseline in every metric. D and rho are left out where the kept epochs differ."""
     found = []
     for name, metric in METRICS.items():
         if name in EPOCH_METRICS and values[student].epochs != values[baseline].epochs:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
-from kdprobe.experiment import compare_networks, measure_networks, report_again, run_experiment
+from kdprobe.experiment import (
+    compare_networks,
+    failed_snapshots,
+    measure_networks,
+    report_again,
+    run_experiment,
+)
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.folders import experiment_folder
 from kdprobe.records import ExperimentSummary
@@ -13,10 +19,13 @@ from kdprobe.storage import write_json
 
 
 def run(parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
-    out = options.run.out
-    _print(run_experiment(_config(parser, options), out))
+    out, config = options.run.out, _config(parser, options)
+    _print(run_experiment(config, out))
     _print_places(Path(out))
-    return 0
+    failed = failed_snapshots(config, out)
+    if failed:
+        print(f"{failed} snapshots could not be written (disk full?): see the notes of the report.")
+    return 3 if failed else 0
 
 
 def measure(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int:

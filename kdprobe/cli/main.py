@@ -1,4 +1,8 @@
-"""``kdprobe run | measure | compare | report``. Nothing heavy is imported before a command is known."""
+"""``kdprobe run | measure | compare | report | data | inspect | pack | unpack | export | import``.
+
+Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged; 2 after one sentence on what was wrong; 3 if
+``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is imported before a command is known.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +12,7 @@ from kdprobe.errors import KdprobeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0, or 2 after one sentence on what was wrong."""
+    """Runs the command line; returns the exit code (see above)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     try:
@@ -16,6 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command is None:
             parser.print_help()
             return 0
+        if options.command in ("inspect", "pack", "unpack", "export", "import"):
+            from kdprobe.cli import files
+
+            return files.COMMANDS[options.command](options[options.command])
+        if options.command == "data":
+            from kdprobe.cli.data_command import data
+
+            return data(options.data)
         from kdprobe.cli import commands
 
         return getattr(commands, options.command)(parser, arguments, options)

@@ -5,6 +5,7 @@ import warnings
 from jsonargparse import ArgumentParser
 
 import kdprobe
+from kdprobe.cli.data_command import add_data_command
 from kdprobe.experiment.config import ExperimentConfig
 
 
@@ -40,6 +41,57 @@ def make_parser() -> ArgumentParser:
     )
     report.add_argument("folder", metavar="DIR", help="folder of the experiment")
     commands.add_subcommand("report", report, help="write the report anew")
+
+    inspect = ArgumentParser(
+        description="List the snapshots and entropy maps of a run, every byte verified. Exit code 1 if one is damaged."
+    )
+    inspect.add_argument(
+        "run", metavar="RUN", help="folder of an experiment, a network or snapshots, or one file"
+    )
+    inspect.add_argument("--json", default=None, metavar="FILE", help="write the list there as well")
+    commands.add_subcommand("inspect", inspect, help="list what is in a run, verified")
+
+    pack = ArgumentParser(
+        description="Put snapshots, entropy maps, settings and logs of a run into one HDF5 file that any tool reads."
+    )
+    pack.add_argument("run", metavar="RUN", help="folder of an experiment, of a network, or of snapshots")
+    pack.add_argument("file", metavar="OUT.h5", help="the file to write")
+    commands.add_subcommand("pack", pack, help="put a run into one HDF5 file")
+
+    unpack = ArgumentParser(
+        description="Make the run again from a file that kdprobe pack wrote, byte for byte."
+    )
+    unpack.add_argument("file", metavar="FILE.h5", help="the packed file")
+    unpack.add_argument("run", metavar="RUN", help="the folder to make")
+    commands.add_subcommand("unpack", unpack, help="make the run again from such a file")
+
+    export = ArgumentParser(description="Write each snapshot of a run as a file that other tools read.")
+    export.add_argument("run", metavar="RUN", help="folder of an experiment, of a network, or of snapshots")
+    export.add_argument("--to", required=True, choices=["safetensors", "torch"], help="form of the files")
+    export.add_argument(
+        "--out", default=None, metavar="DIR", help="where to (default: RUN/safetensors, RUN/torch)"
+    )
+    commands.add_subcommand("export", export, help="write snapshots as .safetensors or .pt")
+
+    imports = ArgumentParser(
+        description="Make a folder of snapshots out of checkpoints (.pt, .pth, .ckpt, .safetensors): weights only, "
+        "code in them is never run. The epoch is taken from the content, else from the name, as completed epochs: "
+        "Lightning's epoch 3 is 4."
+    )
+    imports.add_argument("files", nargs="+", metavar="CHECKPOINT", help="the files, one for each epoch")
+    imports.add_argument("run", metavar="RUN", help="the folder to make")
+    imports.add_argument(
+        "--epochs", nargs="+", type=int, default=None, metavar="N", help="completed epochs, one for each file"
+    )
+    imports.add_argument(
+        "--key", default=None, help="which state dict of the file, or which module in it: student"
+    )
+    imports.add_argument(
+        "--strip", default=None, metavar="PREFIX", help="take PREFIX off the tensor names: model."
+    )
+    commands.add_subcommand("import", imports, help="make snapshots of your own checkpoints")
+
+    add_data_command(commands)
     return parser
 
 

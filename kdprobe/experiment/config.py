@@ -12,13 +12,14 @@ class DataConfig:
     """The data set.
 
     Args:
-        name: cluttered_digits (embedded), tiny_imagenet, leeds_butterfly, image_folder, or file.py:function.
+        name: cluttered_digits (embedded), cub_200_2011, pascal_voc_2012, ilsvrc2013_det, oxford_pet, cifar10,
+            cifar100, tiny_imagenet, leeds_butterfly, image_folder, or file.py:function.
         root: folder of the data, where the set needs one.
         image_size: side of the square images in pixels.
         classes: the first n classes, or a list of names; default all.
         images_per_class: at most that many training images per class.
         foreground: native (masks or boxes of the set) or central (the central square, for data without).
-        options: further options of the one set.
+        options: further options of the one set, and label_noise (share of wrong training labels).
     """
 
     name: str = "cluttered_digits"

@@ -6,11 +6,11 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from kdprobe.errors import ConfigError
+from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, members
 from kdprobe.recipes import load_recipe
-from kdprobe.storage import SnapshotStore, write_json
+from kdprobe.storage import write_json
 
 
 def read_config(folder: str | Path) -> ExperimentConfig:
@@ -43,11 +43,17 @@ def _filled(kind: type, values: dict[str, Any]) -> Any:
 
 
 def experiment_folder(path: str | Path) -> Path | None:
-    """The experiment that `path` (itself, a network or a snapshots folder) belongs to, else None."""
+    """The experiment that `path` (itself, one of its networks or that one's snapshots) belongs to, else None.
+
+    A config.yaml of something else, in a parent or beside a folder of snapshots, makes no experiment.
+    """
     path = Path(path).resolve()
-    for folder in (path, *list(path.parents)[:3]):
-        if (folder / "config.yaml").is_file():
-            return folder
+    if (path / "config.yaml").is_file() and not (path / "snapshots").is_dir():
+        return path
+    for network in (path, path.parent):
+        home = network.parent.parent
+        if network.parent.name == "networks" and (home / "config.yaml").is_file():
+            return home
     return None
 
 
@@ -63,7 +69,8 @@ def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
     home = experiment_folder(path)
     if home is not None:
         known = [m for m in members(config, home) if m.record() is not None]
-        chosen = [m for m in known if path.resolve() in (home, m.folder.resolve())]
+        here = path.resolve()
+        chosen = [m for m in known if here in (home, m.folder.resolve(), m.folder.resolve() / "snapshots")]
         if chosen:
             return chosen
         raise ConfigError(
@@ -83,10 +90,15 @@ def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
 
 
 def _adopt(member: Member) -> None:
-    epochs = [snapshot.epoch for snapshot in SnapshotStore(member.folder / "snapshots").list()]
+    """A run.json for snapshots of the user's own training; the first of them stands for its starting weights."""
+    store = member.store
+    epochs = [snapshot.epoch for snapshot in store.list() if not snapshot.partial]
     if not epochs:
-        raise ConfigError(f"{member.folder / 'snapshots'} holds no valid snapshot; save some first.")
-    stage = {"index": 0, "name": "own training", "first_epoch": min(epochs), "last_epoch": max(epochs)}
+        raise ConfigError(f"{store.folder} holds no valid snapshot; save some first.")
+    if store.skipped:
+        raise SnapshotError(f"{store.skipped[0][1]} It cannot be told which epoch of {store.folder} is lost.")
+    first, last = min(epochs), max(epochs)
+    stage = {"index": 0, "name": "own training", "first_epoch": first + 1 if first else 0, "last_epoch": last}
     write_json(
         member.run_file,
         {
@@ -101,5 +113,6 @@ def _adopt(member: Member) -> None:
             "seconds": None,
             "steps": None,
             "stages": [stage | {"classifier_trained": True, "analysed": True}],
+            "epochs_not_kept": sorted(set(range(first, last + 1)) - set(epochs)),
         },
     )

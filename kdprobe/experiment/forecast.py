@@ -11,6 +11,7 @@ from torch import nn
 
 from kdprobe.data import LabelledImages
 from kdprobe.estimator.solvers.deviations import REPLICATES
+from kdprobe.storage import snapshot_bytes
 from kdprobe.training import TrainingSettings
 
 _TRIAL_STEPS = 6
@@ -59,9 +60,11 @@ def _step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
     nn.functional.cross_entropy(model(images), labels).backward()
 
 
-def snapshot_bytes(model: nn.Module) -> int:
-    """Size of one snapshot."""
-    return sum(t.numel() * t.element_size() for t in model.state_dict().values()) + 32_000
+def resume_bytes(model: nn.Module, settings: TrainingSettings) -> int:
+    """Size of what is kept of a running training to go on: two generations, and a third while it is written."""
+    moments = 2 if settings.optimiser == "adamw" else 1 if settings.momentum else 0
+    learned = sum(p.numel() * p.element_size() for p in model.parameters())
+    return 3 * (snapshot_bytes(model) + moments * learned)
 
 
 def map_bytes(grid: int) -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.folders import members_at, read_config
-from kdprobe.experiment.measuring import measurable, measure_all
-from kdprobe.experiment.members import members
-from kdprobe.experiment.run import publish
-from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.lock import sole_run
+from kdprobe.experiment.measuring import Measurable, measurable, measure_all
+from kdprobe.experiment.members import Member, members
+from kdprobe.experiment.publish import publish
+from kdprobe.experiment.setup import Material, load_material
+from kdprobe.experiment.specification import check_measurable
 from kdprobe.experiment.summarise import summarise
 from kdprobe.records import ExperimentSummary
 
@@ -17,9 +19,12 @@ from kdprobe.records import ExperimentSummary
 def measure_networks(
     path: str | Path, config: ExperimentConfig, *, show_progress: bool = True
 ) -> ExperimentSummary:
-    """Measures the finished networks at `path` (see `members_at`) as `config` says; what is measured stays."""
+    """Measures the finished networks at `path` (see `members_at`) as `config` says; what is measured stays.
+
+    Raises ConfigError if one was trained on other data, or as another network, than `config` says.
+    """
     material = load_material(config)
-    found = [measurable(config, material, member) for member in members_at(path, config)]
+    found = [_checked(config, material, member) for member in members_at(path, config)]
     measure_all(found, show_progress=show_progress)
     return summarise(config, material, found)
 
@@ -37,13 +42,13 @@ def compare_networks(
         pair.append(replace(found[0], role=role, name="baseline" if role == "baseline" else found[0].name))
     if pair[0].name == "baseline":
         pair[0] = replace(pair[0], name=f"student ({Path(student).name})")
-    networks = [measurable(config, material, member) for member in pair]
+    networks = [_checked(config, material, member) for member in pair]
     measure_all(networks, show_progress=show_progress)
     return summarise(config, material, networks)
 
 
 def report_again(folder: str | Path) -> ExperimentSummary:
-    """Writes comparison.json, tables, figures and report anew; measures only what is missing."""
+    """Writes tables, figures, report and comparison.json anew; measures only what is missing."""
     config = read_config(folder)
     material = load_material(config)
     found = members(config, Path(folder))
@@ -52,6 +57,12 @@ def report_again(folder: str | Path) -> ExperimentSummary:
         raise ConfigError(
             f"{folder}: {', '.join(unfinished)} not trained yet; run kdprobe run --out {folder} first."
         )
-    networks = [measurable(config, material, member) for member in found]
-    measure_all(networks, show_progress=True)
-    return publish(config, material, networks, Path(folder))
+    with sole_run(Path(folder)):
+        networks = [_checked(config, material, member) for member in found]
+        measure_all(networks, show_progress=True)
+        return publish(config, material, networks, Path(folder))
+
+
+def _checked(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
+    check_measurable(config, material, member)
+    return measurable(config, material, member)

@@ -9,7 +9,6 @@ from tqdm import tqdm
 from kdprobe.analysis import (
     Measurement,
     MeasurePlan,
-    analysed_snapshots,
     load_measurement,
     measure_run,
     missing_shards,
@@ -17,7 +16,7 @@ from kdprobe.analysis import (
     weight_names,
 )
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.members import Member, analysed_epochs
+from kdprobe.experiment.members import Member, analysed_stage
 from kdprobe.experiment.setup import Material, build, measure_settings
 from kdprobe.storage import Snapshot
 
@@ -30,14 +29,14 @@ class Measurable:
     model: nn.Module  #: its weights are overwritten
     plan: MeasurePlan
     snapshots: list[Snapshot]
-    stage: list[Snapshot]  #: the whole analysed stage, of which `snapshots` are measured
+    stage: list[Snapshot]  #: all that was kept of the analysed stage; of these `snapshots` are measured
 
 
 def measurable(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
     """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher."""
     model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
     plan = plan_measurement(model, material.probe, measure_settings(config))
-    stage = analysed_snapshots(member.store, *analysed_epochs(member))
+    stage = analysed_stage(member)
     last_alone = member.role == "teacher" and config.measure.teacher == "last"
     return Measurable(member, model, plan, stage[-1:] if last_alone else stage, stage)
 

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from configparser import ConfigParser, Error
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,13 @@ def provenance() -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    """The commit of the checkout that kdprobe runs from, with "+" if there are uncommitted changes, else None."""
-    home = Path(kdprobe.__file__).parent
+    """The commit of the checkout that kdprobe runs from, with "+" if there are uncommitted changes, else None.
+
+    A repository that merely holds kdprobe somewhere (an environment, a copy) is not kdprobe's own.
+    """
+    home = Path(kdprobe.__file__).resolve().parent.parent
+    if not (home / ".git").exists() or not _is_ours(home / "setup.cfg"):
+        return None
     try:
         found = subprocess.run(
             ["git", "-C", str(home), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
@@ -43,6 +49,15 @@ def git_revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
+
+
+def _is_ours(setup: Path) -> bool:
+    described = ConfigParser(interpolation=None)
+    try:
+        described.read(setup)
+    except Error:
+        return False
+    return described.get("metadata", "name", fallback=None) == "kdprobe"
 
 
 def _version(name: str) -> str | None:

@@ -1,7 +1,9 @@
 """``kdprobe run``: from data to report. What is finished is found again, what is not is done."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -9,29 +11,22 @@ import yaml
 from kdprobe.analysis import missing_shards, plan_measurement, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.forecast import (
-    Forecast,
-    free_bytes,
-    map_bytes,
-    seconds_per_epoch,
-    snapshot_bytes,
-)
-from kdprobe.experiment.measuring import Measurable, measurable, measure_all
-from kdprobe.experiment.members import (
-    Member,
+from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, resume_bytes, seconds_per_epoch
+from kdprobe.experiment.lock import sole_run
+from kdprobe.experiment.measuring import measurable, measure_all
+from kdprobe.experiment.members import Member, last_snapshot, load_final, members
+from kdprobe.experiment.publish import publish
+from kdprobe.experiment.setup import Material, build, load_material, measure_settings
+from kdprobe.experiment.specification import (
     check_members,
     is_finished,
-    last_snapshot,
-    load_final,
-    members,
+    member_settings,
+    resume_of,
     specification,
-    train_member,
 )
-from kdprobe.experiment.setup import Material, build, load_material, measure_settings
-from kdprobe.experiment.summarise import summarise
+from kdprobe.experiment.train_member import train_member
 from kdprobe.records import ExperimentSummary
-from kdprobe.report import comparison_json, write_figures, write_report, write_tables
-from kdprobe.storage import write_atomically, write_json
+from kdprobe.storage import snapshot_bytes, write_atomically
 
 Say = Callable[[str], None]
 
@@ -41,10 +36,36 @@ def run_experiment(
 ) -> ExperimentSummary:
     """Trains, measures, compares and reports into `folder`; goes on where an earlier call with it was stopped.
 
-    Raises ConfigError if `folder` holds networks that were trained with other settings, and whatever data, networks and
-    layers say that cannot be used: all of it before the first training step, as far as it can be known then.
+    What is finished (a network's epochs, a shard of maps) is not done again, and on a CPU the numbers in
+    comparison.json are bitwise those of a run that was never stopped.
+
+    Raises ConfigError if `folder` holds networks that were trained with other settings or another process is at work in
+    it, and whatever data, networks and layers say that cannot be used: all of it before the first training step, as far
+    as it can be known then.
     """
     folder = Path(folder)
+    with ExitStack() as stack:
+        if folder.is_dir():
+            stack.enter_context(sole_run(folder))
+        found, material = _prepared(config, folder, say)
+        if not folder.is_dir():
+            _make(folder)
+            stack.enter_context(sole_run(folder))
+        write_config(config, folder)
+        train_all(config, material, found, say=say, show_progress=show_progress)
+        networks = [measurable(config, material, member) for member in found]
+        measure_all(networks, show_progress=show_progress)
+        return publish(config, material, networks, folder)
+
+
+def failed_snapshots(config: ExperimentConfig, folder: str | Path) -> int:
+    """How many snapshots of the finished networks in `folder` could not be written."""
+    records = [member.record() for member in members(config, Path(folder))]
+    return sum(record.get("failed_snapshots", 0) for record in records if record is not None)
+
+
+def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Member], Material]:
+    """The networks and the data, once all that can be known beforehand has been looked at; writes nothing."""
     found = members(config, folder)
     material = load_material(config)
     for split in (material.train, material.test):
@@ -58,11 +79,7 @@ def run_experiment(
     check_members(config, material, found)
     say(_headline(config, material, found))
     say(_forecast(config, material, found, folder).sentence())
-    write_config(config, folder)
-    train_all(config, material, found, say=say, show_progress=show_progress)
-    networks = [measurable(config, material, member) for member in found]
-    measure_all(networks, show_progress=show_progress)
-    return publish(config, material, networks, folder)
+    return found, material
 
 
 def train_all(
@@ -73,44 +90,31 @@ def train_all(
     for member in found:
         wanted = specification(config, material, member, identity)
         if is_finished(member, wanted):
-            say(f"{member.name}: trained before, accuracy {_accuracy(member)}.")
+            resume_of(config, member, wanted).discard()  # of a run that was killed between run.json and this
+            say(f"{member.name}: trained before, accuracy {_accuracy(member)}{_failed(member)}.")
         else:
             if member.recipe.teacher and teacher is None:
                 teacher = load_final(config, material, found[0])
             train_member(config, material, member, wanted, teacher, show_progress=show_progress)
-            say(f"{member.name}: trained, accuracy {_accuracy(member)}.")
+            say(f"{member.name}: trained, accuracy {_accuracy(member)}{_failed(member)}.")
         if member.role == "teacher":
             identity = last_snapshot(member).digest
-
-
-def publish(
-    config: ExperimentConfig, material: Material, networks: list[Measurable], folder: Path
-) -> ExperimentSummary:
-    """Writes comparison.json, tables, figures and the report of what was measured.
-
-    comparison.json holds nothing that two runs of one experiment on one machine do not share (no times, no command).
-    """
-    folder = Path(folder)
-    summary = summarise(config, material, networks)
-    lasting = {key: value for key, value in summary.provenance.items() if key not in ("command", "trained")}
-    write_json(folder / "comparison.json", comparison_json(replace(summary, provenance=lasting)))
-    write_tables(summary, folder / "tables")
-    write_figures(summary, folder / "figures")
-    write_report(summary, folder / "report")
-    return summary
 
 
 def write_config(config: ExperimentConfig, folder: Path) -> None:
     """The resolved config, as a file that ``--config`` reads."""
     values = asdict(config)
     values["measure"]["foreground_share"] = list(config.measure.foreground_share)
+    write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False).encode())
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
             f"The folder {folder} cannot be made: {error.strerror}; choose another --out."
         ) from error
-    write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False).encode())
 
 
 def _headline(config: ExperimentConfig, material: Material, found: list[Member]) -> str:
@@ -126,17 +130,17 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     model = build(config, material, "baseline")
     plan = plan_measurement(model, material.probe, measure_settings(config))
     one = snapshot_bytes(model)
+    training = measuring = 0.0
+    disk = maps = 0
     if any(member.record() is None for member in found):
         epoch = seconds_per_epoch(model, material.train, material.test, config.training)
-    training = measuring = 0.0
-    disk = 0
-    maps = 0
+        disk += resume_bytes(model, config.training)
     for member in found:
-        epochs, analysed = _epochs(config, member)
         if member.record() is None:
+            epochs, kept, analysed = _epochs(config, member)
             training += epochs * epoch * (1.4 if member.recipe.teacher else 1.0)
-            disk += (epochs + 1) * one
-            maps += (analysed + 1) * len(plan.probe.ids)
+            disk += kept * one
+            maps += analysed * len(plan.probe.ids)
         else:
             ready = measurable(config, material, member)
             maps += missing_shards(member.folder, ready.snapshots, ready.plan) * min(16, len(plan.probe.ids))
@@ -151,15 +155,24 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     return forecast
 
 
-def _epochs(config: ExperimentConfig, member: Member) -> tuple[int, int]:
-    """Epochs of all stages and of the analysed one."""
-    if member.role == "teacher":
-        trained = 0 if config.teacher.weights else config.teacher.epochs
-        return trained, 0 if config.measure.teacher == "last" else trained
-    counts = [config.training.stage_epochs(stage.epochs) for stage in member.recipe.stages]
-    return sum(counts), counts[member.recipe.analysed_stage]
+def _epochs(config: ExperimentConfig, member: Member) -> tuple[int, int, int]:
+    """Epochs that are trained, those whose weights are kept, and those of them that are analysed."""
+    if member.role == "teacher" and config.teacher.weights is not None:
+        return 0, 1, 1
+    settings, ends = member_settings(config, member), [0]
+    for stage in member.recipe.stages:
+        ends.append(ends[-1] + settings.stage_epochs(stage.epochs))
+    stages = [settings.kept_epochs(first, last) for first, last in pairwise(ends)]
+    analysed = len(stages[member.recipe.analysed_stage])
+    last_alone = member.role == "teacher" and config.measure.teacher == "last"
+    return ends[-1], len({epoch for stage in stages for epoch in stage}), 1 if last_alone else analysed
 
 
 def _accuracy(member: Member) -> str:
     accuracy = member.record()["accuracy"]
     return "unknown" if accuracy is None else f"{accuracy:.3f}"
+
+
+def _failed(member: Member) -> str:
+    count = member.record().get("failed_snapshots", 0)
+    return f"; {count} of its snapshots could not be written" if count else ""

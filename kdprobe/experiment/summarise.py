@@ -140,6 +140,7 @@ def _notes(
     flagged = {name: m.flagged for name, m in whole.items() if m.flagged}
     if flagged:
         notes.append(f"Estimates that did not reach the target entropy (kept, flagged): {flagged}.")
+    notes += _gaps(found)
     lengths = {len(m.snapshots) - 1 for m in found}
     if len(lengths) > 1:
         notes.append(
@@ -151,4 +152,28 @@ def _notes(
             f"{', '.join(staged)}: measured on the distillation stage alone, before the classifier is trained; the "
             "accuracy is that after all stages."
         )
+    return notes
+
+
+def _gaps(found: Sequence[Measurable]) -> list[str]:
+    """What was not kept of the analysed stages, and what the metrics then mean."""
+    notes = []
+    for m in found:
+        kept = [snapshot.epoch for snapshot in m.stage]
+        record = m.member.record()
+        stage = next(stage for stage in record["stages"] if stage["analysed"])
+        lacking = sorted(set(range(kept[0], stage["last_epoch"] + 1)) - set(kept))
+        failed = record.get("failed_snapshots", 0)
+        if lacking:
+            why = f" ({failed} could not be written)" if failed else ""
+            notes.append(
+                f"{m.member.name}: of epochs {kept[0]} ... {stage['last_epoch']} the weights of {len(lacking)} were "
+                f"not kept{why}: M, D and rho are over the {len(kept) - 1} kept after epoch {kept[0]} "
+                f"({', '.join(map(str, kept[1:]))}), D along straight lines between them."
+            )
+        if kept[0] and stage["index"] == 0:
+            notes.append(
+                f"{m.member.name}: its first snapshot is of epoch {kept[0]}, so D starts there and not at the initial "
+                "weights."
+            )
     return notes

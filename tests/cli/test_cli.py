@@ -28,6 +28,8 @@ def test_import_and_help_load_nothing_heavy():
         ["measure", "--help"],
         ["compare", "--help"],
         ["report", "--help"],
+        ["inspect", "--help"],
+        ["import", "--help"],
     ):
         code = (
             f"from kdprobe.cli import main\ntry:\n    main({arguments})\n"

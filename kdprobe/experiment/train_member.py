@@ -1,0 +1,95 @@
+"""Trains one network of an experiment in its folder, on from where an earlier run was stopped."""
+
+import shutil
+from typing import Any
+
+from torch import nn
+
+from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.members import Member
+from kdprobe.experiment.provenance import provenance
+from kdprobe.experiment.setup import Material, build
+from kdprobe.experiment.specification import member_settings, resume_of
+from kdprobe.storage import write_json
+from kdprobe.training import evaluate_accuracy, train_network
+
+SCHEMA = 1
+
+
+def train_member(
+    config: ExperimentConfig,
+    material: Material,
+    member: Member,
+    wanted: dict[str, Any],
+    teacher: nn.Module | None,
+    *,
+    show_progress: bool,
+) -> None:
+    """Trains `member` as `wanted` and writes run.json last: what has no run.json is not finished.
+
+    Goes on after the last epoch that an interrupted training noted; without a valid note, begins anew.
+    """
+    model = build(config, material, member.role)
+    resume = resume_of(config, member, wanted)
+    if resume.point(member.store) is None:
+        resume.discard()
+        shutil.rmtree(member.store.folder, ignore_errors=True)
+        (member.folder / "metrics.jsonl").unlink(missing_ok=True)
+    if member.role == "teacher" and config.teacher.weights is not None:
+        outcome = _loaded(model, material, member)
+    else:
+        result = train_network(
+            model,
+            member.recipe,
+            material.train,
+            material.test,
+            settings=member_settings(config, member),
+            layer=config.measure.layer,
+            store=member.store,
+            teacher=teacher if member.recipe.teacher else None,
+            seed=config.seed,
+            log_path=member.folder / "metrics.jsonl",
+            show_progress=show_progress,
+            resume=resume,
+        )
+        outcome = {
+            "accuracy": result.accuracy,
+            "accuracy_by_epoch": {str(k): v for k, v in result.accuracy_by_epoch.items()},
+            "loss_by_epoch": {str(k): v for k, v in result.loss_by_epoch.items()},
+            "seconds": result.seconds,
+            "steps": result.steps,
+            "stages": [stage._asdict() for stage in result.stages],
+            "epochs_not_kept": list(result.epochs_not_kept),
+            "failed_snapshots": result.failed_snapshots,
+        }
+    write_json(
+        member.run_file,
+        {
+            "schema": SCHEMA,
+            "name": member.name,
+            "role": member.role,
+            "specification": wanted,
+            "provenance": provenance(),
+            **outcome,
+        },
+    )
+    resume.discard()
+
+
+def _loaded(model: nn.Module, material: Material, member: Member) -> dict[str, Any]:
+    """The outcome of a teacher whose weights come from a file."""
+    member.store.save(model, epoch=0, step=0)
+    accuracy = evaluate_accuracy(model, material.test)
+    return {
+        "accuracy": accuracy,
+        "accuracy_by_epoch": {"0": accuracy},
+        "loss_by_epoch": {},
+        "seconds": 0.0,
+        "steps": 0,
+        "stages": [
+            {"index": 0, "name": "loaded", "first_epoch": 0, "last_epoch": 0}
+            | {"classifier_trained": True, "analysed": True}
+        ],
+        "epochs_not_kept": [],
+        "failed_snapshots": 0,
+    }
