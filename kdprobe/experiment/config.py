@@ -38,10 +38,24 @@ class TeacherConfig:
     Args:
         epochs: of its training on labels.
         weights: a file of weights to load; then it is not trained.
+        pretrained: convolutional weights to start its training from: true (torchvision's, ImageNet), or a file of
+            them; its fully connected layers start afresh.
     """
 
     epochs: int = 10
     weights: str | None = None
+    pretrained: bool | str = False
+
+    def __post_init__(self) -> None:
+        if self.pretrained == "":
+            raise ConfigError(
+                "teacher.pretrained must be true, false or the path of a file, got an empty text."
+            )
+        if self.weights is not None and self.pretrained:
+            raise ConfigError(
+                "teacher.weights (a finished teacher) and teacher.pretrained (where its training starts) exclude each "
+                "other; leave one out."
+            )
 
 
 _CHOICES = {
@@ -137,7 +151,9 @@ class ExperimentConfig:
     Args:
         seed: of initial weights, batches, noise and bootstrap.
         data: the data set.
-        model: vgg_small, vgg11, or your own as file.py:function.
+        model: vgg_small, alexnet, vgg11, vgg16, vgg19, resnet18, resnet50, resnet101, resnet152, resnet20, resnet32,
+            resnet56, resnet110, resnet8x4, resnet32x4, plain20 (and so on: without shortcuts), wrn_16_2, wrn_40_1,
+            wrn_40_2, or your own as file.py:function.
         model_options: options of the architecture.
         teacher: the teacher.
         students: distillation recipes, by name (kd, feature) or as YAML files.

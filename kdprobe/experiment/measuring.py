@@ -1,7 +1,7 @@
 """Measures the finished networks of an experiment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 from tqdm import tqdm
@@ -17,7 +17,7 @@ from kdprobe.analysis import (
 )
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, analysed_stage
-from kdprobe.experiment.setup import Material, build, measure_settings
+from kdprobe.experiment.setup import Material, build_empty, measure_settings
 from kdprobe.storage import Snapshot
 
 
@@ -34,7 +34,7 @@ class Measurable:
 
 def measurable(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
     """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher."""
-    model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
+    model = build_empty(config, material, member.role)
     plan = plan_measurement(model, material.probe, measure_settings(config))
     stage = analysed_stage(member)
     last_alone = member.role == "teacher" and config.measure.teacher == "last"

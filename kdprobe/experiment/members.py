@@ -1,6 +1,6 @@
 """The networks of an experiment, each in its folder: trained once, found again afterwards."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import nn
 from kdprobe.analysis import analysed_snapshots
 from kdprobe.errors import ConfigError, SnapshotCorruptError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.setup import Material, build
+from kdprobe.experiment.setup import Material, build_empty
 from kdprobe.recipes import Recipe, load_recipe
 from kdprobe.storage import Snapshot, SnapshotStore, load_state, read_json
 
@@ -90,6 +90,6 @@ def last_snapshot(member: Member) -> Snapshot:
 def load_final(config: ExperimentConfig, material: Material, member: Member) -> nn.Module:
     """The network with its final weights."""
     snapshot = last_snapshot(member)
-    model = build(replace(config, teacher=replace(config.teacher, weights=None)), material, member.role)
+    model = build_empty(config, material, member.role)
     load_state(model, member.store.load(snapshot), source=str(snapshot.path))
     return model

@@ -96,7 +96,10 @@ def train_all(
             if member.recipe.teacher and teacher is None:
                 teacher = load_final(config, material, found[0])
             train_member(config, material, member, wanted, teacher, show_progress=show_progress)
+            started = member.record().get("started_from")
             say(f"{member.name}: trained, accuracy {_accuracy(member)}{_failed(member)}.")
+            if started:
+                say(started)
         if member.role == "teacher":
             identity = last_snapshot(member).digest
 

@@ -1,7 +1,8 @@
 """From the config to the objects that it names: data, probe images, networks."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,17 +51,30 @@ def load_material(config: ExperimentConfig) -> Material:
 
 
 def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
-    """An untrained network: student and baseline of one seed are bitwise the same, the teacher is another."""
+    """A network before its training: student and baseline of one seed are bitwise the same, the teacher is another."""
     model = build_network(
         config.model,
         num_classes=len(material.train.classes),
         image_shape=material.train.image_shape,
         seed=derive_seed(config.seed, "initial weights", "teacher" if role == "teacher" else "learner"),
-        **config.model_options,
+        **model_options(config, role),
     )
     if role == "teacher" and config.teacher.weights is not None:
         load_weights(model, config.teacher.weights)
     return model.to(device(config))
+
+
+def build_empty(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
+    """The same network for weights that are about to be loaded: no file of the teacher's is read."""
+    bare = replace(config.teacher, weights=None, pretrained=False)
+    return build(replace(config, teacher=bare), material, role)
+
+
+def model_options(config: ExperimentConfig, role: str) -> dict[str, Any]:
+    """The options of the architecture; where the teacher starts is its own."""
+    if role != "teacher" or not config.teacher.pretrained:
+        return config.model_options
+    return {**config.model_options, "pretrained": config.teacher.pretrained}
 
 
 def device(config: ExperimentConfig) -> torch.device:

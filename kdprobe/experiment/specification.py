@@ -10,7 +10,7 @@ from typing import Any
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, last_snapshot
-from kdprobe.experiment.setup import Material, device
+from kdprobe.experiment.setup import Material, device, model_options
 from kdprobe.external import is_reference
 from kdprobe.external import provenance as file_provenance
 from kdprobe.networks import network_provenance
@@ -26,7 +26,7 @@ def specification(
     """All that decides a network's weights; a finished network is used again only while this stays the same."""
     content = {
         "recipe": member.recipe.describe(),
-        "model": network_provenance(config.model, config.model_options),
+        "model": network_provenance(config.model, model_options(config, member.role)),
         "num_classes": len(material.train.classes),
         "image_shape": list(material.train.image_shape),
         "data": material.train.describe(),

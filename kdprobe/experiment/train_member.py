@@ -10,6 +10,7 @@ from kdprobe.experiment.members import Member
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.setup import Material, build
 from kdprobe.experiment.specification import member_settings, resume_of
+from kdprobe.networks import PartialWeights
 from kdprobe.storage import write_json
 from kdprobe.training import evaluate_accuracy, train_network
 
@@ -71,9 +72,16 @@ def train_member(
             "specification": wanted,
             "provenance": provenance(),
             **outcome,
+            **_started_from(model),
         },
     )
     resume.discard()
+
+
+def _started_from(model: nn.Module) -> dict[str, str]:
+    """In words, which pretrained weights the network had at first, if any."""
+    taken = getattr(model, "pretrained", None)
+    return {} if not isinstance(taken, PartialWeights) else {"started_from": taken.sentence()}
 
 
 def _loaded(model: nn.Module, material: Material, member: Member) -> dict[str, Any]:
