@@ -7,9 +7,11 @@ All in one process, one thread, every method once in each of `--repeats` rounds;
 10^6 bytes of tensors. kdprobe always takes digests and syncs; the others come with fsync and without. `bytes` is the
 floor: the same bytes in one write, read in one read; `sha256` is one digest over them. Reading is from the page cache
 into memory of its own (safetensors maps the file: its tensors are copied). Dirty pages are flushed between the methods,
-outside of the times. `load` is the machine's at the start: above the number of its processors, others were at work too.
+outside of the times. `load` is the machine's before the first round: above the number of its processors, others were
+at work too.
 
-With --demo the baseline of `make demo` is trained: per epoch the time of its snapshot and of what a resume needs.
+With --demo the baseline of `make demo` is trained: per epoch the time of its snapshot and of what a resume needs. The
+snapshot of epoch 0 belongs to no epoch and is left out of the shares, of what is divided and of what it is divided by.
 """
 
 import argparse
@@ -104,6 +106,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def benchmark(name: str, folder: Path, repeats: int) -> list[dict]:
+    around = surroundings()
     torch.manual_seed(0)
     state = NETWORKS[name](weights=None).state_dict()
     methods = Methods(state, folder)
@@ -133,7 +136,7 @@ def benchmark(name: str, folder: Path, repeats: int) -> list[dict]:
                 f"{what}_lowest": size / max(times),
                 f"{what}_highest": size / min(times),
             }
-        rows.append(row | {"repeats": repeats, **surroundings()})
+        rows.append(row | {"repeats": repeats, **around})
     return rows
 
 
@@ -151,9 +154,19 @@ def timed(kind: type, times: list[float]) -> type:
     return Timed
 
 
+def shares(snapshots: list[float], resumes: list[float], seconds: float) -> dict[str, float]:
+    """What saving takes of the epochs: seconds of each save, the snapshot of epoch 0 first; `seconds` of everything."""
+    epochs = seconds - snapshots[0]
+    return {
+        "epoch_seconds": epochs / len(snapshots[1:]),
+        "snapshot_share": sum(snapshots[1:]) / epochs,
+        "resume_share": sum(resumes) / epochs,
+    }
+
+
 def demo(folder: Path, repeats: int) -> list[dict]:
     """The baseline of `make demo`: what saving takes of its epochs."""
-    config = ExperimentConfig()
+    config, around = ExperimentConfig(), surroundings()
     material, rows = load_material(config), []
     for repeat in range(repeats):
         home, snapshots, resumes = folder / f"demo-{repeat}", [], []
@@ -172,18 +185,16 @@ def demo(folder: Path, repeats: int) -> list[dict]:
             resume=resume,
         )
         epochs = len(result.accuracy_by_epoch) - 1
-        epoch = result.seconds / epochs
         rows.append(
-            {"network": config.model, "epochs": epochs, "epoch_seconds": epoch}
-            | {
+            {
+                "network": config.model,
+                "epochs": epochs,
                 "snapshot_ms": 1000 * statistics.median(snapshots),
                 "snapshot_highest_ms": 1000 * max(snapshots),
-            }
-            | {
-                "snapshot_share": sum(snapshots[1:]) / result.seconds,
                 "resume_ms": 1000 * statistics.median(resumes),
             }
-            | {"resume_share": sum(resumes) / result.seconds, **surroundings()}
+            | shares(snapshots, resumes, result.seconds)
+            | around
         )
     return rows
 

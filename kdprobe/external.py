@@ -4,9 +4,9 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from kdprobe.errors import ConfigError
+from kdprobe.paths import expanded
 
 _REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
@@ -26,7 +26,7 @@ def load_function(reference: str) -> Callable:
         raise ConfigError(
             f"Expected file.py:function, got {reference!r}; write for example models.py:my_network."
         )
-    path = Path(match["file"]).expanduser().resolve()
+    path = expanded(match["file"]).resolve()
     if not path.is_file():
         raise ConfigError(f"No file {path} (from {reference!r}); give the path of an existing Python file.")
     module_name = f"kdprobe_external_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
@@ -46,7 +46,7 @@ def load_function(reference: str) -> Callable:
 
 def provenance(reference: str) -> dict[str, str]:
     """Where `reference` leads and the sha256 of that file, so that a run can be rebuilt and a change be noticed."""
-    path = Path(_REFERENCE.fullmatch(reference)["file"]).expanduser().resolve()
+    path = expanded(_REFERENCE.fullmatch(reference)["file"]).resolve()
     return {
         "reference": reference,
         "path": str(path),

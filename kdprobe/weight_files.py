@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kdprobe.errors import SnapshotCorruptError, SnapshotError
+from kdprobe.paths import expanded
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 KEYS = ("state_dict", "model_state_dict", "model", "net")  #: where training tools put the state dict
@@ -40,7 +41,7 @@ def read_weight_file(path: str | Path) -> WeightFile:
     Raises SnapshotError if the file is missing, has another ending, or safetensors is not installed;
     SnapshotCorruptError if it cannot be read, or only by running code that it brings.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.is_file():
         raise SnapshotError(
             f"No weight file {path}; give the path of a .pt, .pth, .ckpt or .safetensors file."

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdprobe.errors import SnapshotCorruptError, SnapshotError
+from kdprobe.errors import InputError, SnapshotCorruptError, SnapshotError
 from kdprobe.weight_files import find_state, read_weight_file
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, 2.0])}
@@ -168,3 +168,8 @@ def test_missing_files_and_other_endings(tmp_path):
 def test_an_ordered_dict_is_a_state_dict(tmp_path):
     path = saved(tmp_path / "weights.pt", collections.OrderedDict(STATE))
     assert same(find_state(read_weight_file(path).content, path), STATE)
+
+
+def test_a_home_that_does_not_exist_is_one_sentence():
+    with pytest.raises(InputError, match=r"~no-such-user/a\.pt"):
+        read_weight_file("~no-such-user/a.pt")

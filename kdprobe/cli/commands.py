@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from kdprobe.experiment import (
     compare_networks,
-    failed_snapshots,
+    failed_writes,
     measure_networks,
     report_again,
     run_experiment,
@@ -22,9 +22,10 @@ def run(parser: ArgumentParser, _arguments: list[str], options: Namespace) -> in
     out, config = options.run.out, _config(parser, options)
     _print(run_experiment(config, out))
     _print_places(Path(out))
-    failed = failed_snapshots(config, out)
+    failed = failed_writes(config, out)
     if failed:
-        print(f"{failed} snapshots could not be written (disk full?): see the notes of the report.")
+        what = "snapshots, resume points or log lines"
+        print(f"{failed} {what} could not be written (disk full?): see the notes of the report.")
     return 3 if failed else 0
 
 

@@ -6,6 +6,7 @@ Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged; 2 after o
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from kdprobe.cli.parser import make_parser
 from kdprobe.errors import KdprobeError
@@ -14,6 +15,9 @@ from kdprobe.errors import KdprobeError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code (see above)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":  # names of files may be no text
+            stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
     try:
         options = parser.parse_args(arguments)
@@ -39,5 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kdprobe: {error.strerror or error}{where}; what is finished is kept.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("kdprobe: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        goes_on = arguments[:1] in (["run"], ["measure"])
+        hint = "the same command goes on where it stopped" if goes_on else "give the same command again"
+        print(f"kdprobe: interrupted; {hint}.", file=sys.stderr)
         return 130

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kdprobe.errors import DataError
+from kdprobe.paths import expanded
 
 
 def from_torchvision(name: str, root: str | Path, download: bool = True, **options: Any) -> Any:
@@ -13,7 +14,7 @@ def from_torchvision(name: str, root: str | Path, download: bool = True, **optio
     """
     from torchvision import datasets  # a second of imports that only these sets need
 
-    root = Path(root).expanduser()
+    root = expanded(root)
     try:
         return getattr(datasets, name)(str(root), download=download, **options)
     except (RuntimeError, OSError, EOFError) as error:

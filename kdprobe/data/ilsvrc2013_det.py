@@ -9,6 +9,7 @@ from kdprobe.data.object_crops import CropSettings, boxes_as_foreground, cuts, r
 from kdprobe.data.object_files import listed_images
 from kdprobe.data.reading import find_root, need_file, need_folder
 from kdprobe.errors import ConfigError, DataError
+from kdprobe.paths import expanded
 
 
 def ilsvrc2013_det(
@@ -89,7 +90,7 @@ def ilsvrc2013_det(
 
 def _class_list(root: Path, class_list: str | None) -> Path | None:
     if class_list is not None:
-        return need_file(root / Path(class_list).expanduser(), "the option `class_list`")
+        return need_file(root / expanded(class_list), "the option `class_list`")
     return root / "classes.txt" if (root / "classes.txt").is_file() else None
 
 

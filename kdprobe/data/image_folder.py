@@ -9,6 +9,7 @@ from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import box_mask, read_mask
 from kdprobe.data.reading import image_files, need_file, need_folder, read_rgb
 from kdprobe.errors import ConfigError, DataError
+from kdprobe.paths import expanded
 
 _BESIDE = (
     "masks",
@@ -53,7 +54,7 @@ def image_folder(
     check_split(split)
     if root is None:
         raise ConfigError("image_folder needs `root`: the folder that holds images/<class>/<file>.")
-    root = need_folder(Path(root).expanduser(), "your images")
+    root = need_folder(expanded(root), "your images")
     parts = {"train": root / "train", "test": root / "test" if (root / "test").is_dir() else root / "val"}
     given = parts["train"].is_dir()
     base = need_folder(parts[split], f"split {split!r}, since ROOT/train exists") if given else root
@@ -129,9 +130,9 @@ def _class_names(folder: Path) -> list[str]:
 
 def _annotation(base: Path, masks: str | None, boxes: str | None) -> tuple[Path | None, Path | None]:
     if masks is not None:
-        return need_folder(base / Path(masks).expanduser(), "the option `masks`"), None
+        return need_folder(base / expanded(masks), "the option `masks`"), None
     if boxes is not None:
-        return None, need_file(base / Path(boxes).expanduser(), "the option `boxes`")
+        return None, need_file(base / expanded(boxes), "the option `boxes`")
     if (base / "masks").is_dir():
         return base / "masks", None
     for name in ("boxes.csv", "boxes.txt"):

@@ -8,6 +8,7 @@ from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import read_mask
 from kdprobe.data.reading import image_files, need_folder, read_rgb
 from kdprobe.errors import ConfigError
+from kdprobe.paths import expanded
 
 SPECIES = {
     "001": "Danaus plexippus",
@@ -48,7 +49,7 @@ def leeds_butterfly(
     check_split(split)
     if root is None:
         raise ConfigError("leeds_butterfly needs `root`: the folder that holds images/ and segmentations/.")
-    root = Path(root).expanduser()
+    root = expanded(root)
     folder = need_folder(need_folder(root, "Leeds Butterfly Dataset") / "images", "butterfly images")
     native = foreground == "native"
     masks = need_folder(root / "segmentations", "butterfly masks") if native else root / "segmentations"

@@ -8,6 +8,7 @@ from PIL import Image
 
 from kdprobe.data.crops import Window
 from kdprobe.errors import DataError
+from kdprobe.paths import expanded
 
 #: endings of files that count as images; anything else in a class folder is passed over
 IMAGE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -38,7 +39,7 @@ def need_file(path: Path, what: str) -> Path:
 
 def find_root(root: str | Path, marker: str, inner: Sequence[str], what: str) -> Path:
     """`root`, or the folder `inner` in it, that holds `marker` (a file or folder); else a DataError."""
-    root = need_folder(Path(root).expanduser(), what)
+    root = need_folder(expanded(root), what)
     for place in (root, *(root / name for name in inner)):
         if (place / marker).exists():
             return place

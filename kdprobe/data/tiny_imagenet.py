@@ -9,6 +9,7 @@ from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import box_mask
 from kdprobe.data.reading import need_file, need_folder, read_rgb
 from kdprobe.errors import ConfigError, DataError
+from kdprobe.paths import expanded
 
 
 def tiny_imagenet(
@@ -36,7 +37,7 @@ def tiny_imagenet(
         raise ConfigError(
             "tiny_imagenet needs `root`: the folder that holds train/ and val/ (tiny-imagenet-200)."
         )
-    root = Path(root).expanduser()
+    root = expanded(root)
     train = need_folder(need_folder(root, "Tiny ImageNet") / "train", "Tiny ImageNet's training images")
     wnids = _wnids(root, train)
     words = _words(root / "words.txt", wnids)

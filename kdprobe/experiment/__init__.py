@@ -7,7 +7,7 @@ from kdprobe.experiment.config import ExperimentConfig
 #: loaded on first use, because they import torch
 _LAZY = {
     "compare_networks": "kdprobe.experiment.later",
-    "failed_snapshots": "kdprobe.experiment.run",
+    "failed_writes": "kdprobe.experiment.run",
     "measure_networks": "kdprobe.experiment.later",
     "read_config": "kdprobe.experiment.folders",
     "report_again": "kdprobe.experiment.later",
@@ -17,7 +17,7 @@ _LAZY = {
 __all__ = [
     "ExperimentConfig",
     "compare_networks",
-    "failed_snapshots",
+    "failed_writes",
     "measure_networks",
     "read_config",
     "report_again",

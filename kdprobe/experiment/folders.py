@@ -2,15 +2,17 @@
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, members
+from kdprobe.experiment.setup import Material, build_empty
 from kdprobe.recipes import load_recipe
-from kdprobe.storage import write_json
+from kdprobe.storage import load_state, write_json
 
 
 def read_config(folder: str | Path) -> ExperimentConfig:
@@ -21,16 +23,20 @@ def read_config(folder: str | Path) -> ExperimentConfig:
             f"No {path}: {folder} is not the folder of an experiment; give one made by kdprobe run."
         )
     try:
-        return _filled(ExperimentConfig, yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        return _filled(ExperimentConfig, yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path} cannot be read as a config ({reason}); correct or remove it.") from error
 
 
 def _filled(kind: type, values: dict[str, Any]) -> Any:
+    if not isinstance(values, dict):
+        raise TypeError(f"expected settings by name, got {values!r}")
     hints = get_type_hints(kind)
     names = {field.name for field in fields(kind)}
-    unknown = sorted(set(values) - names)
+    unknown = sorted(str(name) for name in set(values) - names)
     if unknown:
         raise TypeError(f"unknown setting {', '.join(unknown)}")
     made = {}
@@ -38,8 +44,26 @@ def _filled(kind: type, values: dict[str, Any]) -> Any:
         if is_dataclass(hints[name]):
             made[name] = _filled(hints[name], value)
         else:
-            made[name] = tuple(value) if name == "foreground_share" else value
+            made[name] = (
+                tuple(value) if isinstance(value, list) and get_origin(hints[name]) is tuple else value
+            )
+            if not _fits(made[name], hints[name]):
+                raise TypeError(f"{name} is {value!r}")
     return kind(**made)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether `value` is what the annotation `hint` of a setting says; a whole number is a float too."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (UnionType, Union):
+        return any(_fits(value, each) for each in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and len(value) == len(inner) and all(map(_fits, value, inner))
+    if origin is list:
+        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value)
+    if hint is Any or origin is dict:
+        return hint is Any or isinstance(value, dict)
+    return type(value) in ((int, float) if hint is float else (hint,))
 
 
 def experiment_folder(path: str | Path) -> Path | None:
@@ -57,11 +81,12 @@ def experiment_folder(path: str | Path) -> Path | None:
     return None
 
 
-def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
+def members_at(path: str | Path, config: ExperimentConfig, material: Material) -> list[Member]:
     """The finished networks at `path`: all of an experiment, one network, or a folder of snapshots of one's own.
 
     Snapshots without a run.json (from the callback or a loop of one's own) get a minimal one, written beside
-    them, so that they can be measured with the config's data and model.
+    them, so that they can be measured with the config's data and model. Raises ConfigError if there is no such network,
+    SnapshotError, before anything is written, if the snapshots are damaged or do not fit the config's model.
     """
     path = Path(path)
     if not path.is_dir():
@@ -85,18 +110,20 @@ def members_at(path: str | Path, config: ExperimentConfig) -> list[Member]:
     member = Member(folder.resolve().name, "student", load_recipe("baseline"), folder)
     record = member.record()
     if record is None or not record["specification"]:  # of one's own training, which may have gone on
-        _adopt(member)
+        _adopt(config, material, member)
     return [member]
 
 
-def _adopt(member: Member) -> None:
+def _adopt(config: ExperimentConfig, material: Material, member: Member) -> None:
     """A run.json for snapshots of the user's own training; the first of them stands for its starting weights."""
     store = member.store
-    epochs = [snapshot.epoch for snapshot in store.list() if not snapshot.partial]
+    whole = [snapshot for snapshot in store.list() if not snapshot.partial]
+    epochs = [snapshot.epoch for snapshot in whole]
     if not epochs:
         raise ConfigError(f"{store.folder} holds no valid snapshot; save some first.")
     if store.skipped:
         raise SnapshotError(f"{store.skipped[0][1]} It cannot be told which epoch of {store.folder} is lost.")
+    load_state(build_empty(config, material, member.role), store.load(whole[0]), source=str(whole[0].path))
     first, last = min(epochs), max(epochs)
     stage = {"index": 0, "name": "own training", "first_epoch": first + 1 if first else 0, "last_epoch": last}
     write_json(

@@ -24,7 +24,7 @@ def measure_networks(
     Raises ConfigError if one was trained on other data, or as another network, than `config` says.
     """
     material = load_material(config)
-    found = [_checked(config, material, member) for member in members_at(path, config)]
+    found = [_checked(config, material, member) for member in members_at(path, config, material)]
     measure_all(found, show_progress=show_progress)
     return summarise(config, material, found)
 
@@ -36,7 +36,7 @@ def compare_networks(
     material = load_material(config)
     pair = []
     for path, role in ((student, "student"), (baseline, "baseline")):
-        found = members_at(path, config)
+        found = members_at(path, config, material)
         if len(found) != 1:
             raise ConfigError(f"{path} holds {len(found)} networks; give the folder of one.")
         pair.append(replace(found[0], role=role, name="baseline" if role == "baseline" else found[0].name))

@@ -27,6 +27,7 @@ from kdprobe.experiment.specification import (
 from kdprobe.experiment.train_member import train_member
 from kdprobe.records import ExperimentSummary
 from kdprobe.storage import snapshot_bytes, write_atomically
+from kdprobe.storage.resume import ResumeStore
 
 Say = Callable[[str], None]
 
@@ -58,10 +59,11 @@ def run_experiment(
         return publish(config, material, networks, folder)
 
 
-def failed_snapshots(config: ExperimentConfig, folder: str | Path) -> int:
-    """How many snapshots of the finished networks in `folder` could not be written."""
+def failed_writes(config: ExperimentConfig, folder: str | Path) -> int:
+    """How many snapshots, resume points and log lines of the finished networks in `folder` could not be written."""
     records = [member.record() for member in members(config, Path(folder))]
-    return sum(record.get("failed_snapshots", 0) for record in records if record is not None)
+    kinds = ("failed_snapshots", "failed_notes")
+    return sum(record.get(kind, 0) for record in records if record is not None for kind in kinds)
 
 
 def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Member], Material]:
@@ -140,7 +142,9 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
         disk += resume_bytes(model, config.training)
     for member in found:
         if member.record() is None:
-            epochs, kept, analysed = _epochs(config, member)
+            points = ResumeStore(member.folder)
+            disk -= sum(path.stat().st_size for path in points.files())
+            epochs, kept, analysed = _epochs(config, member, points.epoch())
             training += epochs * epoch * (1.4 if member.recipe.teacher else 1.0)
             disk += kept * one
             maps += analysed * len(plan.probe.ids)
@@ -158,8 +162,8 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     return forecast
 
 
-def _epochs(config: ExperimentConfig, member: Member) -> tuple[int, int, int]:
-    """Epochs that are trained, those whose weights are kept, and those of them that are analysed."""
+def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int, int]:
+    """Epochs after `done`, the last noted; those of them whose weights are kept; and all that are analysed."""
     if member.role == "teacher" and config.teacher.weights is not None:
         return 0, 1, 1
     settings, ends = member_settings(config, member), [0]
@@ -168,7 +172,8 @@ def _epochs(config: ExperimentConfig, member: Member) -> tuple[int, int, int]:
     stages = [settings.kept_epochs(first, last) for first, last in pairwise(ends)]
     analysed = len(stages[member.recipe.analysed_stage])
     last_alone = member.role == "teacher" and config.measure.teacher == "last"
-    return ends[-1], len({epoch for stage in stages for epoch in stage}), 1 if last_alone else analysed
+    kept = {epoch for stage in stages for epoch in stage if done is None or epoch > done}
+    return ends[-1] - (done or 0), len(kept), 1 if last_alone else analysed
 
 
 def _accuracy(member: Member) -> str:
@@ -177,5 +182,7 @@ def _accuracy(member: Member) -> str:
 
 
 def _failed(member: Member) -> str:
-    count = member.record().get("failed_snapshots", 0)
-    return f"; {count} of its snapshots could not be written" if count else ""
+    record = member.record()
+    snapshots, notes = record.get("failed_snapshots", 0), record.get("failed_notes", 0)
+    said = f"; {snapshots} of its snapshots could not be written" if snapshots else ""
+    return said + (f"; {notes} of its log lines and resume points could not be written" if notes else "")

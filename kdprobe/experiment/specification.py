@@ -4,16 +4,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.experiment.beginning import check_beginning
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, last_snapshot
-from kdprobe.experiment.setup import Material, device, model_options
+from kdprobe.experiment.setup import Material, build, device, model_options
 from kdprobe.external import is_reference
 from kdprobe.external import provenance as file_provenance
 from kdprobe.networks import network_provenance
+from kdprobe.paths import expanded
 from kdprobe.training import Resume, TrainingSettings
 
 #: what maps and metrics rest on beside the snapshots; the layer may be another one than the one distilled
@@ -70,7 +71,10 @@ def is_finished(member: Member, wanted: dict[str, Any]) -> bool:
 
 
 def check_members(config: ExperimentConfig, material: Material, found: Sequence[Member]) -> None:
-    """Raises ConfigError, before anything is changed, if a network was trained or begun otherwise than asked."""
+    """Raises ConfigError, before anything is changed, if a network was trained or begun otherwise than asked.
+
+    Raises SnapshotError if snapshots of another training lie where one is to begin.
+    """
     teacher = found[0]
     identity = last_snapshot(teacher).digest if teacher.record() is not None else None
     for member in found:
@@ -82,7 +86,10 @@ def check_members(config: ExperimentConfig, material: Material, found: Sequence[
             )
         wanted = specification(config, material, member, identity)
         if not is_finished(member, wanted):
-            resume_of(config, member, wanted).check()
+            resume = resume_of(config, member, wanted)
+            resume.check()
+            if not resume.store.files() and member.store.folder.exists():
+                check_beginning(member, build(config, material, member.role))
 
 
 def check_measurable(config: ExperimentConfig, material: Material, member: Member) -> None:
@@ -119,7 +126,7 @@ def _uses_layer(member: Member) -> bool:
 def _weights(config: ExperimentConfig) -> dict[str, str] | None:
     if config.teacher.weights is None:
         return None
-    path = Path(config.teacher.weights).expanduser()
+    path = expanded(config.teacher.weights)
     if not path.is_file():
         raise SnapshotError(
             f"No weight file {path} (teacher.weights); give the path of a .pt or .safetensors file."

@@ -171,6 +171,15 @@ def _gaps(found: Sequence[Measurable]) -> list[str]:
                 f"not kept{why}: M, D and rho are over the {len(kept) - 1} kept after epoch {kept[0]} "
                 f"({', '.join(map(str, kept[1:]))}), D along straight lines between them."
             )
+        elif failed:
+            notes.append(
+                f"{m.member.name}: {failed} of its snapshots outside the analysed stage could not be written."
+            )
+        if record.get("failed_notes"):
+            notes.append(
+                f"{m.member.name}: {record['failed_notes']} log lines and resume points could not be written when they "
+                "were due; the numbers here do not rest on them."
+            )
         if kept[0] and stage["index"] == 0:
             notes.append(
                 f"{m.member.name}: its first snapshot is of epoch {kept[0]}, so D starts there and not at the initial "

@@ -1,10 +1,11 @@
 """Trains one network of an experiment in its folder, on from where an earlier run was stopped."""
 
-import shutil
 from typing import Any
 
 from torch import nn
 
+from kdprobe.errors import SnapshotError
+from kdprobe.experiment.beginning import begin_anew
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member
 from kdprobe.experiment.provenance import provenance
@@ -28,14 +29,15 @@ def train_member(
 ) -> None:
     """Trains `member` as `wanted` and writes run.json last: what has no run.json is not finished.
 
-    Goes on after the last epoch that an interrupted training noted; without a valid note, begins anew.
+    Goes on after the last epoch that an interrupted training noted; if nothing was noted, begins anew.
+
+    Raises SnapshotError if notes or snapshots of an interrupted training are damaged, if others lie in their place, or
+    if the last weights could not be written: then run.json is not written either, and the notes stay.
     """
     model = build(config, material, member.role)
     resume = resume_of(config, member, wanted)
     if resume.point(member.store) is None:
-        resume.discard()
-        shutil.rmtree(member.store.folder, ignore_errors=True)
-        (member.folder / "metrics.jsonl").unlink(missing_ok=True)
+        begin_anew(member, model)
     if member.role == "teacher" and config.teacher.weights is not None:
         outcome = _loaded(model, material, member)
     else:
@@ -53,6 +55,12 @@ def train_member(
             show_progress=show_progress,
             resume=resume,
         )
+        last = max(stage.last_epoch for stage in result.stages)
+        if last in result.epochs_not_kept:
+            raise SnapshotError(
+                f"The weights of {member.name} after its last epoch {last} could not be written to "
+                f"{member.store.folder}; free the disk, then run again: no epoch that was noted is trained again."
+            )
         outcome = {
             "accuracy": result.accuracy,
             "accuracy_by_epoch": {str(k): v for k, v in result.accuracy_by_epoch.items()},
@@ -62,6 +70,7 @@ def train_member(
             "stages": [stage._asdict() for stage in result.stages],
             "epochs_not_kept": list(result.epochs_not_kept),
             "failed_snapshots": result.failed_snapshots,
+            "failed_notes": result.failed_notes,
         }
     write_json(
         member.run_file,
@@ -100,4 +109,5 @@ def _loaded(model: nn.Module, material: Material, member: Member) -> dict[str, A
         ],
         "epochs_not_kept": [],
         "failed_snapshots": 0,
+        "failed_notes": 0,
     }

@@ -9,6 +9,7 @@ from torch import nn
 
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.networks.weights import load_convolutional_weights
+from kdprobe.paths import expanded
 
 #: Those that ``pretrained=True`` meant when the released code was written.
 _WEIGHTS = "IMAGENET1K_V1"
@@ -40,7 +41,7 @@ def pretrained_provenance(name: str, pretrained: bool | str | Path) -> dict[str,
     """Which weights `pretrained` means, JSON-able: URL, or path and sha256 of the file (None if it is missing)."""
     if isinstance(pretrained, bool):
         return {"torchvision": _WEIGHTS, "url": _url(name)}
-    path = Path(pretrained).expanduser()
+    path = expanded(pretrained)
     if not path.is_file():
         return {"path": str(path), "sha256": None}
     with path.open("rb") as file:

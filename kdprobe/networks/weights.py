@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.paths import expanded
 from kdprobe.weight_files import find_state, read_weight_file
 
 _PREFIXES = ("module.", "_orig_mod.")  # added by data parallelism and by torch.compile
@@ -40,7 +41,7 @@ def load_weights(model: nn.Module, path: str | Path) -> nn.Module:
     their shapes; where the convolutional part would fit, the sentence says so), SnapshotCorruptError if it cannot be
     read.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     state = _read(path)
     wanted = model.state_dict()
     differing = _differing(wanted, state)
@@ -71,7 +72,7 @@ def load_convolutional_weights(model: nn.Module, path: str | Path) -> PartialWei
             f"{type(model).__name__} does not say which part is convolutional; set model.convolutional_part to the "
             "paths of these modules, or load a file that fits the whole network."
         )
-    path = Path(path).expanduser()
+    path = expanded(path)
     state = _read(path)
     wanted = {name: value for name, value in model.state_dict().items() if _inside(name, part)}
     differing = _differing(wanted, state)

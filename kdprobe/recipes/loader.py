@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from kdprobe.errors import ConfigError
+from kdprobe.paths import expanded
 from kdprobe.recipes.parse import parse_recipe
 from kdprobe.recipes.recipe import Recipe
 
@@ -37,7 +38,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """
     text = str(name_or_path)
     if text.endswith((".yaml", ".yml")):
-        path = Path(text).expanduser()
+        path = expanded(text)
         if not path.is_file():
             known = ", ".join(list_recipes())
             raise ConfigError(f"No recipe file {path}; give an existing file or one of {known}.")

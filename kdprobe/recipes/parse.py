@@ -9,6 +9,7 @@ from typing import Any
 
 from kdprobe.errors import ConfigError
 from kdprobe.external import is_reference
+from kdprobe.paths import expanded
 from kdprobe.recipes.recipe import EPOCHS, LEARNS, Recipe, Stage, Term
 
 
@@ -82,7 +83,7 @@ def _term(where: str, content: Any, folder: Path | None) -> Term:
     if not isinstance(options, dict):
         raise ConfigError(f"{where}: the options of {name} must be key: value pairs, got {options!r}.")
     if is_reference(name) and folder is not None:
-        name = str(folder / Path(name).expanduser())
+        name = str(folder / expanded(name))
     term = Term(name, _number(f"{where}: the weight of {name}", content.get("weight", 1.0)), dict(options))
     try:
         _ = term.inputs  # finds the objective and compares its options

@@ -7,12 +7,13 @@ from kdprobe.storage.importing import Imported, import_checkpoints
 from kdprobe.storage.inspect import RunContents, inspect_run
 from kdprobe.storage.pack import Packed, pack_run
 from kdprobe.storage.plain_json import append_jsonl, read_json, read_jsonl, write_json
-from kdprobe.storage.snapshot_record import Snapshot
+from kdprobe.storage.snapshot_record import WEIGHTS, Snapshot, is_snapshot_file
 from kdprobe.storage.snapshots import SnapshotStore, snapshot_bytes
 from kdprobe.storage.state import load_state
 from kdprobe.storage.unpack import unpack_run
 
 __all__ = [
+    "WEIGHTS",
     "EntropyStore",
     "Exported",
     "Imported",
@@ -24,6 +25,7 @@ __all__ = [
     "export_snapshots",
     "import_checkpoints",
     "inspect_run",
+    "is_snapshot_file",
     "joined_noise",
     "load_state",
     "pack_run",

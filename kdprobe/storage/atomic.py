@@ -84,7 +84,12 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
 
 @contextmanager
 def named_failure(verb: str, path: Path) -> Iterator[None]:
-    """Turns an OSError inside the block into a SnapshotError: what was tried, where, and why it failed."""
+    """Turns an OSError inside the block into a SnapshotError: what was tried, where, and why it failed.
+
+    Raises SnapshotError at once if `path` has a NUL in it, which no file system takes.
+    """
+    if "\0" in str(path):
+        raise SnapshotError(f"Cannot {verb} {str(path)!r}: no path may hold a NUL; correct the path.")
     try:
         yield
     except OSError as error:

@@ -17,9 +17,11 @@ from kdprobe.storage.image import Entry, array_digest
 
 
 def read_header(
-    path: str | os.PathLike, kind: str, in_memory: int = IN_MEMORY
+    path: str | os.PathLike, kind: str | None, in_memory: int = IN_MEMORY
 ) -> tuple[dict[str, Any], list[Entry], str]:
     """Header, entries and digest of the file at `path`; every byte is verified, no tensor is unpacked.
+
+    A `kind` of None takes every kind.
 
     Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
     """
@@ -46,7 +48,7 @@ def read_tensors(
     return parsed(path, kind, in_memory, unpack)
 
 
-def parsed(path: str | os.PathLike, kind: str, in_memory: int, use: Callable[..., tuple]) -> tuple:
+def parsed(path: str | os.PathLike, kind: str | None, in_memory: int, use: Callable[..., tuple]) -> tuple:
     """What `use(header, contents)` returns for the verified file at `path`, and the file's digest after it.
 
     `contents` are its entries with their open data sets (`guarded_contents`). Raises as `read_header`.
@@ -56,11 +58,13 @@ def parsed(path: str | os.PathLike, kind: str, in_memory: int, use: Callable[...
         return (*_looked_into(path, kind, content, size, use), digest)
 
 
-def _looked_into(path: Path, kind: str, content: BinaryIO, size: int, use: Callable[..., tuple]) -> tuple:
+def _looked_into(
+    path: Path, kind: str | None, content: BinaryIO, size: int, use: Callable[..., tuple]
+) -> tuple:
     try:
         with h5py.File(content, "r") as file:
             header, contents = guarded_contents(file, size)
-            if header.get("kind") != kind:
+            if kind is not None and header.get("kind") != kind:
                 raise Refused(f"it is not a file of kind {kind!r}")
             return use(header, contents)
     except MemoryError:

@@ -102,6 +102,9 @@ class EntropyStore:
         header, tensors, _ = read_tensors(path, _KIND)
         _check_place(path, header, snapshot_name, shard)
         try:
+            for key, kind in (("ids", list), ("outcome", list), ("stats", dict)):
+                if not isinstance(header[key], kind):
+                    raise TypeError(f"{key} is no {'list' if kind is list else 'object'}")
             outcome = tuple(Outcome(value) for value in header["outcome"])
             maps = tensors["entropy"], tensors["std_error"]
             result = EntropyResult(*maps, outcome, header["stats"], tensors.get("noise"))

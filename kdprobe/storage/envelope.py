@@ -16,8 +16,7 @@ from kdprobe.storage.atomic import named_failure
 BLOCK = 512  #: bytes of the HDF5 user block
 SCHEMA = 1  #: the newest schema that this version writes and reads
 IN_MEMORY = 1 << 24  #: bytes; larger files are written and read piece by piece
-
-_PIECE = 1 << 20
+PIECE = 1 << 20  #: bytes that are read or written at once where nothing is kept
 
 _LINES = re.compile(
     rb"(?P<head>kdprobe hdf5\nschema (?P<schema>\d{1,9})\nlength (?P<length>\d{1,18})\n"
@@ -57,7 +56,7 @@ def opened_verified(path: str | os.PathLike, in_memory: int) -> Iterator[tuple[B
 
 def digest_from(file: BinaryIO, start: int) -> tuple[str, int]:
     """sha256 (hex) and number of the bytes of `file` from `start` to its end."""
-    digest, count, piece = hashlib.sha256(), 0, bytearray(_PIECE)
+    digest, count, piece = hashlib.sha256(), 0, bytearray(PIECE)
     file.seek(start)
     while got := file.readinto(piece):
         digest.update(memoryview(piece)[:got])

@@ -153,13 +153,13 @@ def _grouped(tensors: Mapping[str, torch.Tensor]) -> list[tuple[tuple[str, ...],
 
 
 def _check(name: str, value: Any) -> None:
-    if not isinstance(name, str):
-        raise SnapshotError(f"Expected tensor names as text, got {name!r}; pass a state dict.")
     problem = None
     if not isinstance(value, torch.Tensor):
         problem = f"is of type {type(value).__name__}, not a tensor"
     elif isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
         problem = "is not initialised yet: run one forward pass first"
+    elif type(value).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+        problem = f"is a {type(value).__name__}, which may keep its numbers elsewhere"
     elif value.layout is not torch.strided or value.is_quantized or value.device.type == "meta":
         problem = "is sparse, quantised or without values (meta)"
     elif value.ndim > MAX_AXES:

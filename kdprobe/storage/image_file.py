@@ -8,10 +8,8 @@ from typing import Any
 
 from kdprobe.errors import SnapshotError
 from kdprobe.storage.atomic import new_file, write_all, write_atomically
-from kdprobe.storage.envelope import BLOCK, IN_MEMORY, user_block
+from kdprobe.storage.envelope import BLOCK, IN_MEMORY, PIECE, user_block
 from kdprobe.storage.image import Image
-
-_PIECE = 1 << 20
 
 
 def write_image(path: Path, image: Image, in_memory: int = IN_MEMORY) -> str:
@@ -27,8 +25,16 @@ def write_image(path: Path, image: Image, in_memory: int = IN_MEMORY) -> str:
         return _streamed(path, image)
     data = bytearray(image.size)
     view, position = memoryview(data), BLOCK
-    for _, part in image.parts():
+    for entry, part in image.parts():
         view[position : position + len(part)] = part
+        if (
+            entry is not None
+            and hashlib.sha256(view[position : position + len(part)]).hexdigest() != entry.sha256
+        ):
+            raise SnapshotError(
+                f"Cannot write {path}: tensor {entry.names[0]!r} changed while it was saved; "
+                "keep others from changing the model meanwhile."
+            )
         position += len(part)
     digest = hashlib.sha256(view[BLOCK:]).hexdigest()
     view[:BLOCK] = user_block(image.size - BLOCK, digest)
@@ -61,7 +67,7 @@ def _digest_on_disk(descriptor: int, length: int, whole: Any) -> str:
     """sha256 of the next `length` bytes, as the disk gives them back; `whole` is updated with them too."""
     part = hashlib.sha256()
     while length:
-        data = os.read(descriptor, min(length, _PIECE))
+        data = os.read(descriptor, min(length, PIECE))
         if not data:
             raise OSError(errno.EIO, "the disk gives back less than was written")
         part.update(data)

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from kdprobe.errors import InputError, SnapshotError
+from kdprobe.paths import expanded
 from kdprobe.records import Record
 from kdprobe.storage.checkpoint_place import Place, checkpoint_place
 from kdprobe.storage.plain_json import write_json
@@ -47,7 +48,7 @@ def import_checkpoints(
     files hold different tensors, if `run` is no new or empty folder, or if a file cannot be read; then nothing has
     been written.
     """
-    files = [Path(file).expanduser() for file in files]
+    files = [expanded(file) for file in files]
     if not files:
         raise InputError("Expected at least one checkpoint, got none; name the files.")
     if epochs is not None and len(epochs) != len(files):

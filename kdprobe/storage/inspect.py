@@ -10,6 +10,7 @@ from kdprobe.errors import SnapshotError
 from kdprobe.storage.atomic import named_failure
 from kdprobe.storage.contents import read_header
 from kdprobe.storage.entropy import EntropyStore
+from kdprobe.storage.envelope import corrupt
 from kdprobe.storage.places import NetworkPlace, find_run, texts_in
 from kdprobe.storage.plain_json import read_json, read_jsonl
 from kdprobe.storage.resume import ResumeStore
@@ -62,8 +63,16 @@ def _kind(path: Path) -> str:
     packed = check_packed(path)
     if packed is not None:
         return f"a packed run of {packed.files} files"
-    header = read_header(path, "entropy")[0]
-    return f"entropy maps of {len(header.get('ids', ()))} images at {header.get('snapshot')}"
+    header = read_header(path, None)[0]
+    kind = header.get("kind")
+    if kind == "entropy" and isinstance(header.get("ids"), list):
+        return f"entropy maps of {len(header['ids'])} images at {header.get('snapshot')}"
+    if kind == "resume":
+        epoch, step = _resume_place(path, header)
+        return f"what a training needs to go on from epoch {epoch}, step {step}"
+    if kind == "snapshot":
+        described(path)  # says what name it lacks
+    raise corrupt(path, "its header does not say what it holds")
 
 
 def _network(place: NetworkPlace, notes: list[str]) -> NetworkContents:
@@ -90,11 +99,17 @@ def _resume(folder: Path, problems: list[str]) -> tuple[int, int] | None:
     for path in (store.path, store.previous):
         if path.exists():
             try:
-                header = read_header(path, "resume")[0]
-                found.append((int(header["epoch"]), int(header["step"])))
+                found.append(_resume_place(path, read_header(path, "resume")[0]))
             except SnapshotError as error:
                 problems.append(str(error))
     return max(found, default=None)
+
+
+def _resume_place(path: Path, header: dict[str, Any]) -> tuple[int, int]:
+    place = header.get("epoch"), header.get("step")
+    if not all(type(each) is int and each >= 0 for each in place):
+        raise corrupt(path, "epoch or step is missing")
+    return place
 
 
 def _snapshot(path: Path) -> SnapshotContents:
@@ -133,7 +148,8 @@ def _maps(folder: Path) -> MapsContents:
             continue
         if found is not None:
             measured, images = measured + 1, max(images, len(found[1]))
-            layers.add(found[0].stats.get("layer"))
+            layer = found[0].stats.get("layer")
+            layers.add(layer if isinstance(layer, str) else None)
     layer = layers.pop() if len(layers) == 1 else None
     return MapsContents(folder.name, layer, measured, images, size, tuple(problems))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from kdprobe.errors import InputError
+from kdprobe.errors import InputError, SnapshotError
 
 _COMPILED = "_orig_mod."
 _PARALLEL = "module."
@@ -14,7 +14,13 @@ def plain_names(names: Iterable[str]) -> dict[str, str]:
 
     ``_orig_mod.`` (torch.compile) goes wherever it is a path component; ``module.`` (DataParallel,
     DistributedDataParallel) goes from the front if every name has it, and again as long as that holds.
+
+    Raises SnapshotError at a name that is no text.
     """
+    names = list(names)
+    for name in names:
+        if not isinstance(name, str):
+            raise SnapshotError(f"Expected tensor names as text, got {name!r}; pass a state dict.")
     plain = {name: _without_compiled(name) for name in names}
     while plain and all(name.startswith(_PARALLEL) for name in plain.values()):
         plain = {name: stripped.removeprefix(_PARALLEL) for name, stripped in plain.items()}

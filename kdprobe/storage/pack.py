@@ -10,13 +10,19 @@ from typing import BinaryIO
 from kdprobe.errors import SnapshotError
 from kdprobe.records import Record
 from kdprobe.storage.atomic import named_failure, new_file, write_all
-from kdprobe.storage.envelope import BLOCK, IN_MEMORY, corrupt, digest_from, opened_verified, user_block
+from kdprobe.storage.envelope import (
+    BLOCK,
+    IN_MEMORY,
+    PIECE,
+    corrupt,
+    digest_from,
+    opened_verified,
+    user_block,
+)
 from kdprobe.storage.image import undisturbed
 from kdprobe.storage.packed_layout import Layout, Source, laid_out, looked_into
-from kdprobe.storage.places import EXPERIMENT, NetworkPlace, RunPlace, find_run, texts_in
+from kdprobe.storage.places import EXPERIMENT, NetworkPlace, RunPlace, find_run, hdf5_files, texts_in
 from kdprobe.storage.resume import ResumeStore
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -86,12 +92,12 @@ def _text(path: Path) -> bytes:
 
 def _sources(found: RunPlace, network: NetworkPlace) -> Iterator[Source]:
     home = ("networks", network.name)
-    for path in _h5_files(network.snapshots):
+    for path in hdf5_files(network.snapshots):
         name = _inside(found, network, f"snapshots/{path.name}")
         yield Source(path, name, (*home, "snapshots", path.stem), "snapshot")
     for analysis in network.analyses:
         for folder in sorted(each for each in analysis.iterdir() if each.is_dir()):
-            for path in _h5_files(folder):
+            for path in hdf5_files(folder):
                 place = (analysis.name, folder.name)
                 name = _inside(found, network, "/".join(("entropy", *place, path.name)))
                 yield Source(path, name, (*home, "entropy", *place, path.stem), "entropy")
@@ -100,13 +106,6 @@ def _sources(found: RunPlace, network: NetworkPlace) -> Iterator[Source]:
         for path in (store.path, store.previous):
             if path.exists():
                 yield Source(path, _inside(found, network, path.name), (*home, path.stem), "resume")
-
-
-def _h5_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    with named_failure("list", folder):
-        return sorted(each for each in folder.iterdir() if each.suffix == ".h5" and each.name[0] != ".")
 
 
 def _inside(found: RunPlace, network: NetworkPlace, name: str) -> str:
@@ -132,7 +131,7 @@ def _pieces(content: BinaryIO, spans: list[tuple[int, int]]) -> Iterator[bytes]:
     for start, stop in spans:
         content.seek(start)
         while start < stop:
-            piece = content.read(min(_PIECE, stop - start))
+            piece = content.read(min(PIECE, stop - start))
             if not piece:
                 raise OSError(errno.EIO, "the disk gives back less than it verified")
             start += len(piece)

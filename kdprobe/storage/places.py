@@ -65,6 +65,16 @@ def texts_in(folder: Path) -> list[Path]:
     return sorted(each for each in found if not each.name.startswith("."))
 
 
+def hdf5_files(folder: Path) -> list[Path]:
+    """The .h5 files directly in `folder`, by name, hidden ones left out; none if there is no folder.
+
+    Raises SnapshotError if it cannot be listed.
+    """
+    with named_failure("list", folder):
+        found = [*folder.iterdir()] if folder.exists() else []
+    return sorted(each for each in found if each.suffix == ".h5" and not each.name.startswith("."))
+
+
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []

@@ -25,8 +25,13 @@ def write_json(path: str | os.PathLike, values: Mapping[str, Any]) -> None:
 
     Raises InputError for anything else, naming the place; SnapshotError if the system refuses.
     """
+    write_atomically(path, json_bytes(values))
+
+
+def json_bytes(values: Mapping[str, Any]) -> bytes:
+    """What `write_json` writes of `values`. Raises InputError for what JSON does not know."""
     text = json.dumps(_object(values), sort_keys=True, indent=2, allow_nan=False)
-    write_atomically(path, (text + "\n").encode("ascii"))
+    return (text + "\n").encode("ascii")
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:

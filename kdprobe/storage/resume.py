@@ -55,29 +55,40 @@ class ResumeStore:
 
         Raises SnapshotError if a file cannot be read or comes from a newer kdprobe.
         """
+        for _, _, path in self._sound():
+            _, tensors, _ = read_tensors(path, _KIND)
+            yield _state_in(path, tensors)
+
+    def files(self) -> list[Path]:
+        """The files of the generations that are there, valid or not."""
+        return [path for path in (self.previous, self.path) if os.path.lexists(path)]
+
+    def epoch(self) -> int | None:
+        """Epoch of the newest valid generation, None if there is none. Reads no tensor; raises what `states` raises."""
+        found = self._sound()
+        return found[0][0] if found else None
+
+    def discard(self) -> None:
+        """Removes both generations, if they are there. Raises SnapshotError if the system refuses."""
+        with named_failure("remove", self.path):
+            held = self.files()
+            for path in held:
+                path.unlink()
+            if held:
+                fsync_folder(self.folder)
+
+    def _sound(self) -> list[tuple[int, int, Path]]:
+        """Epoch, step and file of the valid generations, newest first; the others are named in warnings."""
         self._damaged.clear()
         found = []
-        for path in (self.path, self.previous):
-            if not os.path.lexists(path):
-                continue
+        for path in reversed(self.files()):
             try:
                 header, _, _ = read_header(path, _KIND)
                 found.append((_number(path, header, "epoch"), _number(path, header, "step"), path))
             except SnapshotCorruptError as error:
                 self._damaged.add(path)
-                warnings.warn(f"{error} It is left out.", UserWarning, stacklevel=2)
-        for _, _, path in sorted(found, key=lambda each: each[:2], reverse=True):
-            _, tensors, _ = read_tensors(path, _KIND)
-            yield _state_in(path, tensors)
-
-    def discard(self) -> None:
-        """Removes both generations, if they are there. Raises SnapshotError if the system refuses."""
-        with named_failure("remove", self.path):
-            held = [path for path in (self.previous, self.path) if os.path.lexists(path)]
-            for path in held:
-                path.unlink()
-            if held:
-                fsync_folder(self.folder)
+                warnings.warn(f"{error} It is left out.", UserWarning, stacklevel=3)
+        return sorted(found, key=lambda each: each[:2], reverse=True)
 
 
 def _number(path: Path, header: Mapping[str, Any], name: str) -> int:

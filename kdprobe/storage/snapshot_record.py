@@ -1,6 +1,7 @@
 """What a snapshot file says about itself: its name, its header, and the record that is handed out."""
 
 import operator
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ def snapshot_file(epoch: int, step: int) -> str:
     return f"epoch-{epoch:05d}_step-{step:09d}.h5"
 
 
+def is_snapshot_file(path: str | os.PathLike) -> bool:
+    """Whether the file at `path` is named as `save` names snapshots; what is in it is not looked at."""
+    return _NAME.fullmatch(Path(path).name) is not None
+
+
 def named_place(path: Path) -> tuple[int, int, str]:
     """Where the file stands by its name: epoch, step; what is not named like a snapshot comes first."""
     match = _NAME.fullmatch(path.name)
@@ -87,7 +93,7 @@ def described(path: Path, in_memory: int = IN_MEMORY) -> tuple[Snapshot, list[En
 
     Raises SnapshotCorruptError if it is damaged, SnapshotError if it is none, unreadable or of a newer kdprobe.
     """
-    if _NAME.fullmatch(path.name) is None:
+    if not is_snapshot_file(path):
         raise SnapshotError(
             f"{path} is not named like a snapshot; expected a name like {snapshot_file(3, 1173)}."
         )

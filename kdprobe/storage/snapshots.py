@@ -14,6 +14,7 @@ from kdprobe.storage.envelope import IN_MEMORY, corrupt
 from kdprobe.storage.image import Entry, Image, image_bytes
 from kdprobe.storage.image_file import write_image
 from kdprobe.storage.names import chosen, patterns, plain_names
+from kdprobe.storage.places import hdf5_files
 from kdprobe.storage.snapshot_record import (
     KIND,
     Snapshot,
@@ -70,9 +71,9 @@ class SnapshotStore:
         """Writes the parameters and buffers of `model` (or a state dict); on return they are on the disk.
 
         Names lose the prefixes of wrappers (`module.`, `_orig_mod.`). There is one file per (epoch, step):
-        an existing one with equal tensors is kept, with what it says of itself; a damaged one is written anew,
-        with a warning. `partial` marks a state taken inside an epoch, after `epoch` whole ones. `weights` says
-        which ones these are: `raw`, or `averaged` over the training.
+        an existing one with equal tensors is kept, with what it says of itself (but what was `partial` gives way to
+        the whole one); a damaged one is written anew, with a warning. `partial` marks a state taken inside an epoch,
+        after `epoch` whole ones. `weights` says which ones these are: `raw`, or `averaged` over the training.
 
         Raises InputError for a negative epoch, step or stage, for other `weights`, or if the store's patterns
         leave no tensor; SnapshotError if the existing file has other tensors or is from a newer kdprobe, if a
@@ -85,7 +86,7 @@ class SnapshotStore:
         path = self.folder / snapshot_file(header["epoch"], header["step"])
         image = Image(header, state)
         existing = self._existing(path, image.entries)
-        if existing is not None:
+        if existing is not None and (partial or not existing.partial):
             with named_failure("write", path):
                 fsync_folder(self.folder)  # an earlier save may have failed at just this
             return existing
@@ -121,9 +122,7 @@ class SnapshotStore:
 
     def _valid(self, newest_first: bool = False) -> Iterator[Snapshot]:
         self._skipped = []
-        with named_failure("list", self.folder):
-            paths = [p for p in self.folder.iterdir() if _visible(p)] if self.folder.exists() else []
-        for path in sorted(paths, key=named_place, reverse=newest_first):
+        for path in sorted(hdf5_files(self.folder), key=named_place, reverse=newest_first):
             try:
                 yield described(path, self.in_memory)[0]
             except SnapshotError as error:
@@ -156,10 +155,6 @@ def snapshot_bytes(
     state, used = _chosen_state(model, patterns("include", include), patterns("exclude", exclude))
     header = packed_header(epoch=_LONG, step=_LONG, stage=_LONG, partial=True, weights="averaged", **used)
     return image_bytes(header, state)
-
-
-def _visible(path: Path) -> bool:
-    return path.suffix == ".h5" and not path.name.startswith(".")
 
 
 def _chosen_state(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from kdprobe.errors import SnapshotError
+from kdprobe.errors import InputError, SnapshotError
 from kdprobe.storage.names import patterns_text, plain_names
 
 _SHOWN = 3
@@ -36,9 +36,11 @@ def load_state(
 
     `source` (a path, say) is what the error sentence calls the state. If anything differs, nothing is copied.
 
-    Raises SnapshotError naming the first tensors that differ, with their shapes, and the patterns of a snapshot from
-    which tensors were left out.
+    Raises InputError if `state` is no mapping, SnapshotError naming the first tensors that differ, with their
+    shapes, and the patterns of a snapshot from which tensors were left out, or a name that is no text.
     """
+    if not isinstance(state, Mapping):
+        raise InputError(f"Expected a mapping of names to tensors, got {type(state).__name__}.")
     own = model.state_dict()
     stored = {plain: state[name] for name, plain in plain_names(state).items()}
     wanted = {plain: name for name, plain in plain_names(own).items()}

@@ -1,4 +1,4 @@
-"""Where the averaged weights are while Lightning's WeightAveraging (EMA and the like) keeps them."""
+"""Which module holds the weights to save; Lightning's WeightAveraging (EMA and the like) keeps its own."""
 
 import lightning.pytorch as L
 from lightning.pytorch.callbacks import WeightAveraging
@@ -36,3 +36,16 @@ def placed(callbacks: list[L.Callback], own: L.Callback, weights: str) -> list[L
         return callbacks
     place = places[0] if weights == "raw" else places[-1] + 1
     return [*others[:place], own, *others[place:]]
+
+
+def submodule(pl_module: nn.Module, name: str | None) -> nn.Module:
+    """The module `name` of `pl_module`, dotted if deeper; None: itself. Raises ConfigError if it has none."""
+    if name is None:
+        return pl_module
+    try:
+        return pl_module.get_submodule(name)
+    except AttributeError as error:
+        children = ", ".join(child for child, _ in pl_module.named_children()) or "none"
+        raise ConfigError(
+            f"{type(pl_module).__name__} has no module {name!r} to save; its modules: {children}."
+        ) from error

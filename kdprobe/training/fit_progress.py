@@ -4,6 +4,8 @@ import math
 
 import lightning.pytorch as L
 
+from kdprobe.errors import SnapshotError
+from kdprobe.training.averaging import averages
 from kdprobe.training.when import When
 
 
@@ -32,20 +34,36 @@ def planned_snapshots(
     None if the Trainer has no limit, or only one of steps for epochs of unknown length.
     """
     per_epoch = trainer.num_training_batches / trainer.accumulate_grad_batches
-    per_epoch = math.ceil(per_epoch) if math.isfinite(per_epoch) else math.inf
-    epochs = math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs
-    steps = math.inf if trainer.max_steps == -1 else trainer.max_steps
-    if math.isfinite(per_epoch):
-        steps = min(steps, epochs * per_epoch)
-        epochs = min(epochs, steps // per_epoch)
-    if not math.isfinite(epochs):
-        return None
-    last = first_epoch + int(epochs)
-    kept = [each for each in range(epoch + 1, last + 1) if when.at_epoch(each)]
-    if not math.isfinite(steps):
-        return len({*kept, last})
-    places = {first_step + (each - first_epoch) * per_epoch for each in kept}
-    if when.every_n_steps is not None:
-        every, end = when.every_n_steps, first_step + int(steps)
-        places |= set(range((step // every + 1) * every, end + 1, every))
-    return len(places | {first_step + steps})
+    return when.planned(
+        epoch=epoch,
+        step=step,
+        steps_per_epoch=math.ceil(per_epoch) if math.isfinite(per_epoch) else math.inf,
+        epochs=math.inf if trainer.max_epochs in (None, -1) else trainer.max_epochs,
+        steps=math.inf if trainer.max_steps == -1 else trainer.max_steps,
+        first_epoch=first_epoch,
+        first_step=first_step,
+    )
+
+
+class Updates:
+    """Whether the weights are those after a step, or some of them are just being updated."""
+
+    def __init__(self, step: int = 0) -> None:
+        self._stepping = -1  # the step after which an optimiser began the next one
+        self._settled = step  # the last step after which everything was updated
+
+    def begins(self, step: int) -> None:
+        """An optimiser begins the step after `step`."""
+        self._stepping = step
+
+    def settled(self, step: int) -> None:
+        """A batch is done, and so is everything that follows from `step`."""
+        self._settled = step
+
+    def check(self, trainer: L.Trainer, weights: str) -> None:
+        """Raises SnapshotError if the `weights`, half updated or exchanged, are those of no step."""
+        if trainer.validating and averages(trainer):
+            raise SnapshotError("WeightAveraging had exchanged them for the validation.")
+        step = trainer.global_step
+        if (self._stepping == step) if weights == "raw" else (self._settled != step):
+            raise SnapshotError("they were being updated.")

@@ -1,5 +1,8 @@
 """The callback that keeps a network's weights in a training by Hugging Face's Trainer."""
 
+import logging
+import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ except ImportError as error:
         "HuggingFaceSnapshots needs the package transformers; pip install 'kdprobe[hugging_face]'."
     ) from error
 
+_log = logging.getLogger(__name__)
+
 
 class HuggingFaceSnapshots(TrainerCallback):
     """Saves the weights before the first step (epoch 0) and after every epoch, like WeightSnapshots::
@@ -27,8 +32,8 @@ class HuggingFaceSnapshots(TrainerCallback):
     Of the same meaning as there: `every_n_epochs`, `every_n_steps`, `epochs`, `on_error`, `newer`,
     `failures`. The last state is saved when `max_steps` or the epochs end the training; not when an exception
     does, which the Trainer does not report, nor when another callback does and `load_best_model_at_end` has
-    replaced it. Raises ConfigError if transformers is missing, and for DeepSpeed and FSDP, which shard the
-    weights.
+    replaced it. The disk that will be needed is logged before the first step, at level INFO. Raises
+    ConfigError if transformers is missing, and for DeepSpeed and FSDP, which shard the weights.
     """
 
     def __init__(
@@ -42,22 +47,29 @@ class HuggingFaceSnapshots(TrainerCallback):
         newer: str = "keep",
     ) -> None:
         when = When.of(every_n_epochs, every_n_steps, epochs)
-        self._writer = SnapshotWriter(store_or_folder, when, on_error=on_error, newer=newer)
+        self._writer = SnapshotWriter(store_or_folder, when, tell=_log.info, on_error=on_error, newer=newer)
 
     @property
     def failures(self) -> tuple[str, ...]:
         """A sentence for each state that could not be written."""
         return self._writer.failures
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, *, model: nn.Module, **_: Any) -> None:
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, *, model: nn.Module, train_dataloader: Any = None, **_: Any
+    ) -> None:
         if args.deepspeed or args.fsdp:
             raise ConfigError("DeepSpeed and FSDP shard the weights; train without them to keep snapshots.")
         epoch = int(state.epoch)
         self._writer.begins(epoch, state.global_step, inside=state.epoch > epoch)
         if state.is_world_process_zero:
-            # of data of unknown length the Trainer plans sys.maxsize epochs
-            coming = range(epoch + 1, state.num_train_epochs + 1)
-            planned = sum(map(self._writer.when.at_epoch, coming)) if len(coming) < 10**6 else None
+            planned = self._writer.when.planned(
+                epoch=epoch,
+                step=state.global_step,
+                steps_per_epoch=_steps_per_epoch(args, train_dataloader),
+                # of data of unknown length the Trainer plans sys.maxsize epochs
+                epochs=math.inf if state.num_train_epochs == sys.maxsize else state.num_train_epochs,
+                steps=state.max_steps,
+            )
             self._writer.start(model, state.global_step, planned, new=state.global_step == 0)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -79,3 +91,11 @@ class HuggingFaceSnapshots(TrainerCallback):
 
     def _write(self, state: Any, model: nn.Module) -> None:
         self._writer.write(model, state.global_step, here=state.is_world_process_zero)
+
+
+def _steps_per_epoch(args: Any, batches: Any) -> float:
+    """As the Trainer counts them; infinite if the number of `batches` is not known."""
+    try:
+        return max(math.ceil(len(batches) / args.gradient_accumulation_steps), 1)
+    except TypeError:
+        return math.inf

@@ -7,6 +7,7 @@ import lightning.pytorch as L
 from torch import nn
 
 from kdprobe.data import LabelledImages
+from kdprobe.errors import SnapshotError
 from kdprobe.storage import SnapshotStore, load_state
 from kdprobe.storage.snapshot_record import snapshot_file
 from kdprobe.training.module import StagePlan
@@ -40,6 +41,8 @@ class Journal:
         self.so_far = point or ResumePoint.of_nothing()  #: how the training stood when it was interrupted
         self.log = EpochLog(test_data, log_path, self.so_far.lines, settings.on_error)
         self._snapshots: list[WeightSnapshots] = []
+        self._unwritten: list[int] = []  # epochs whose weights `restore` could not write
+        self._unnoted: list[int] = []
 
     def seconds(self) -> float:
         """How long the training has taken so far, before an interruption too."""
@@ -47,7 +50,12 @@ class Journal:
 
     def failed(self) -> list[int]:
         """Epochs after which the weights could not be written."""
-        return [*self.so_far.failed, *(epoch for each in self._snapshots for epoch in each.failed_epochs)]
+        failed = [epoch for each in self._snapshots for epoch in each.failed_epochs]
+        return [*self.so_far.failed, *self._unwritten, *failed]
+
+    def unnoted(self) -> list[int]:
+        """Epochs after which the log or the resume point could not be written, once for each."""
+        return [*self.log.unwritten, *self._unnoted]
 
     def restore(self, model: nn.Module, epochs: list[int]) -> None:
         """The weights of an interrupted training into `model`; `epochs` are those of each stage."""
@@ -57,8 +65,22 @@ class Journal:
         load_state(model, point.weights, source=str(self._resume.store.folder))
         ends = point.epoch == sum(epochs[: point.stage + 1])
         if ends and not self._kept(point.epoch, point.step):  # killed between resume point and last snapshot
-            with tolerated(self._settings.on_error, point.epoch):
+            with tolerated(self._settings.on_error, point.epoch, self._unwritten):
                 self._store.save(model, epoch=point.epoch, step=point.step, stage=point.stage)
+
+    def retry(self, model: nn.Module, plan: StagePlan, steps_per_epoch: int) -> None:
+        """Tries once more to write the weights at the end of a stage, if they are not there: later ones need them.
+
+        Says nothing if the system refuses again. Raises SnapshotError for anything else.
+        """
+        epoch = plan.first_epoch + plan.epochs
+        step = plan.first_step + plan.epochs * steps_per_epoch
+        if not self._kept(epoch, step):
+            try:
+                self._store.save(model, epoch=epoch, step=step, stage=plan.index)
+            except SnapshotError as error:
+                if not isinstance(error.__cause__, OSError):
+                    raise
 
     def callbacks(self, plan: StagePlan) -> tuple[list[L.Callback], HeldCheckpoint]:
         """Those that write a stage down, and the checkpoint with which Lightning goes on inside it, if it does."""
@@ -84,6 +106,7 @@ class Journal:
                     self.log,
                     seconds=self.seconds,
                     failed=self.failed,
+                    unnoted=self._unnoted,
                     on_error=self._settings.on_error,
                 )
             )

@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kdprobe.errors import ConfigError
+from kdprobe.storage import append_jsonl
 from kdprobe.storage.names import plain_names
 
 
@@ -15,23 +17,25 @@ class PathLength:
     """The sum over optimiser steps of ‖w_after - w_before‖, divided by ‖w_0‖ at the start (Euclidean).
 
     `of` is a layer, whose weight matrix (not its bias) makes up w, as in the code released with arXiv
-    2003.03622; or a list of parameter names, which make up w together. Needs the memory of one copy of w.
+    2003.03622; or a list of parameter names, which make up w together. Needs the memory of one copy of w and,
+    while a step is measured, of its largest parameter in double precision.
     Beside `kdprobe.metrics.weight_path`, from epoch to epoch, it is never shorter, and depends on batch size
     and learning rate.
     """
 
-    def __init__(self, of: str | Sequence[str]) -> None:
+    def __init__(self, of: str | Sequence[str], log_path: str | Path | None = None) -> None:
         self.names = [f"{of}.weight"] if isinstance(of, str) else [*of]
         if not self.names or len(set(self.names)) != len(self.names):
             raise ConfigError(f"path_length must be a layer, or a list of different parameters; got {of!r}.")
+        self.log_path = log_path
         self.by_epoch: dict[int, float] = {}
         self._restored: dict[str, Any] | None = None
 
-    def start(self, network: nn.Module, epoch: int, *, goes_on: bool = False) -> None:
+    def start(self, network: nn.Module, epoch: int, step: int) -> None:
         """The training of `network` starts after `epoch` epochs, or goes on after `load_state_dict`.
 
-        One that `goes_on` without it is measured from here on, with a warning. Raises ConfigError if the
-        network has not these parameters, or all of them are zero.
+        One that goes on, from a `step` above 0, without it is measured from here on, with a warning. Raises
+        ConfigError if the network has not these parameters, or all of them are zero.
         """
         parameters = dict(network.named_parameters())
         known = {plain: parameters[name] for name, plain in plain_names(parameters).items()}
@@ -43,9 +47,10 @@ class PathLength:
                 )
         self._parameters = [known[name] for name in self.names]
         self._before = self._copies()
+        self._step = step
         restored, self._restored = self._restored, None
         if restored is None:
-            if goes_on:
+            if step > 0:
                 warnings.warn(
                     f"The checkpoint holds no path_length of {', '.join(self.names)}: "
                     f"it is measured from epoch {epoch} on.",
@@ -61,16 +66,31 @@ class PathLength:
                 "name other parameters."
             )
 
-    def step(self) -> None:
-        """One optimiser step is done. Does not wait for a GPU."""
-        now = self._copies()
-        self._total += _norm(after - before for after, before in zip(now, self._before, strict=True))
-        self._before = now
+    def step_done(self, step: int) -> None:
+        """`step` optimiser steps are done; the last one is measured now, once. Does not wait for a GPU."""
+        if step == self._step:
+            return
+        self._step = step
+        pairs = [(b, p.detach()) for b, p in zip(self._before, self._parameters, strict=True)]
+        self._total += _norm(before.sub_(after) for before, after in pairs)
+        for before, after in pairs:
+            before.copy_(after)
 
     def epoch_done(self, epoch: int) -> float:
         """The length up to here, kept as that of the end of `epoch`."""
         self.by_epoch[epoch] = float(self._total) / self._scale
         return self.by_epoch[epoch]
+
+    def log_epoch(self, epoch: int, stage: int, step: int) -> None:
+        """Appends the line of `epoch` to the log, if there is one. Raises SnapshotError if refused."""
+        if self.log_path is not None:
+            numbers = {"epoch": epoch, "stage": stage, "step": step}
+            length = {"path_length": self.by_epoch[epoch], "parameters": self.names}
+            append_jsonl(self.log_path, numbers | length)
+
+    def key(self, module: str | None) -> str:
+        """The name of `state_dict` in a checkpoint of a training in which `module` is saved."""
+        return f"kdprobe path length of {module}: {', '.join(self.names)}"
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs: plain numbers."""

@@ -29,3 +29,4 @@ class TrainingResult(Record):
     steps: int  #: optimiser steps over all stages
     epochs_not_kept: tuple[int, ...] = ()  #: without a snapshot of their own, from epoch 0
     failed_snapshots: int = 0  #: states that should have been kept and could not be written
+    failed_notes: int = 0  #: log lines and resume points that could not be written when they were due

@@ -1,6 +1,7 @@
 """A training notes after every epoch how it stands, and one that was interrupted goes on from there."""
 
 import json
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,9 +10,11 @@ from typing import Any
 
 import torch
 
-from kdprobe.errors import ConfigError, SnapshotError
-from kdprobe.storage import SnapshotStore
+from kdprobe.errors import ConfigError, SnapshotCorruptError, SnapshotError
+from kdprobe.storage import SnapshotStore, is_snapshot_file
+from kdprobe.storage.atomic import fsync_folder, named_failure
 from kdprobe.storage.resume import ResumeStore
+from kdprobe.storage.snapshot_record import described, named_place
 
 
 @dataclass(frozen=True)
@@ -59,33 +62,37 @@ class Resume:
             self._check(newest)
 
     def point(self, snapshots: SnapshotStore) -> ResumePoint | None:
-        """The newest valid point whose snapshots are all there and valid; None if there is none. Looks only once.
+        """The newest valid point whose snapshots are all there and valid; None if none was ever noted. Looks only once.
 
-        What cannot be used is named in a warning. Raises ConfigError if it was asked otherwise.
+        A point that is passed over is named in a warning. Raises ConfigError if it was asked otherwise; SnapshotError
+        if there are points and none can be used, or a file cannot be read: nothing is removed then.
         """
         if not self._found:
             self._found = [self._find(snapshots)]
         return self._found[0]
 
     def _find(self, snapshots: SnapshotStore) -> ResumePoint | None:
-        held = None
+        sound: set[str] = set()
+        lost = []
         for state in self.store.states():
             self._check(state)
             point = ResumePoint(**{field.name: state[field.name] for field in fields(ResumePoint)})
-            if held is None:
-                held = {snapshot.name for snapshot in snapshots.list()}
-            missing = [name for name in point.snapshots if name not in held]
-            if not missing:
+            reason = _lost(point, snapshots, sound)
+            if reason is None:
+                for sentence in lost:
+                    warnings.warn(sentence, UserWarning, stacklevel=3)
                 self._warn_of_threads(point)
                 return point
-            reasons = "; ".join(reason for path, reason in snapshots.skipped if path.stem in missing)
-            warnings.warn(
-                f"The training in {self.store.folder} cannot go on after epoch {point.epoch}: "
-                f"{reasons or f'the snapshot {missing[0]} is missing.'}",
-                UserWarning,
-                stacklevel=2,
+            lost.append(
+                f"The training in {self.store.folder} cannot go on after epoch {point.epoch}: {reason}"
             )
-        return None
+        if not self.store.files():
+            return None
+        why = lost[-1] if lost else f"The resume points in {self.store.folder} are damaged."
+        raise SnapshotError(
+            f"{why} Nothing was removed: restore from a copy what is lost, or remove {self.store.folder} to train it "
+            "anew."
+        )
 
     def save(self, point: ResumePoint) -> None:
         """Notes `point`; the one before stays. Raises SnapshotError if the system refuses."""
@@ -121,16 +128,46 @@ class Resume:
             )
 
 
-def remove_newer(point: ResumePoint, snapshots: SnapshotStore) -> None:
-    """Removes the snapshots that are newer than `point`: their epochs are trained, and saved, again.
+def _lost(point: ResumePoint, snapshots: SnapshotStore, sound: set[str]) -> str | None:
+    """Which snapshot of `point` is gone or damaged, in a sentence; None if none. `sound`: those known to be valid."""
+    for name in point.snapshots:
+        path = snapshots.folder / f"{name}.h5"
+        if name in sound or not is_snapshot_file(
+            path
+        ):  # what else older versions noted is none of a training's
+            continue
+        if not os.path.lexists(path):
+            return f"the snapshot {name} is missing."
+        try:
+            described(path, snapshots.in_memory)
+        except SnapshotCorruptError as error:
+            return str(error)
+        sound.add(name)
+    return None
 
-    Raises SnapshotError if the system refuses.
+
+def snapshot_files(folder: Path) -> list[Path]:
+    """All files in `folder` that are named like snapshots, by epoch and step. Raises SnapshotError."""
+    with named_failure("list", folder):
+        found = [path for path in folder.iterdir() if is_snapshot_file(path)] if folder.exists() else []
+    return sorted(found, key=named_place)
+
+
+def remove_snapshots(paths: list[Path]) -> None:
+    """Removes `paths`, all in one folder, the newest first, also from the disk. Raises SnapshotError."""
+    for path in sorted(paths, key=named_place, reverse=True):
+        with named_failure("remove", path):
+            path.unlink(missing_ok=True)
+    if paths:
+        with named_failure("remove", paths[0]):
+            fsync_folder(paths[0].parent)
+
+
+def remove_newer(point: ResumePoint, snapshots: SnapshotStore) -> None:
+    """Removes the snapshots taken since `point` was noted: their epochs are trained, and saved, again.
+
+    What is not named like a snapshot stays. Raises SnapshotError if the system refuses.
     """
-    for path in sorted(snapshots.folder.glob("*.h5")) if snapshots.folder.is_dir() else []:
-        if path.stem not in point.snapshots and not path.name.startswith("."):
-            try:
-                path.unlink()
-            except OSError as error:
-                raise SnapshotError(
-                    f"Cannot remove {path}: {error.strerror}; correct its permissions."
-                ) from error
+    since = (point.epoch, point.step)
+    files = snapshot_files(snapshots.folder)
+    remove_snapshots([p for p in files if named_place(p)[:2] >= since and p.stem not in point.snapshots])

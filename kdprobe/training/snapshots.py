@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
+from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from kdprobe.errors import ConfigError, SnapshotError
-from kdprobe.storage import SnapshotStore, append_jsonl
-from kdprobe.training.averaging import averaged_module, averages, placed
-from kdprobe.training.fit_progress import completed, is_last_batch, planned_snapshots
+from kdprobe.storage import SnapshotStore
+from kdprobe.training.averaging import averaged_module, placed, submodule
+from kdprobe.training.fit_progress import Updates, completed, is_last_batch, planned_snapshots
 from kdprobe.training.path_length import PathLength
 from kdprobe.training.processes import check_strategy, in_first_process
 from kdprobe.training.when import When
@@ -43,6 +44,7 @@ class WeightSnapshots(L.Callback):
     `on_error`: with "warn", a save that the system refuses (disk full, no permission) gives a warning and a
     sentence in `failures`, and a disk that will be too small a warning; training goes on. With "raise" both
     are SnapshotErrors, the latter before the first step. Other weights where a snapshot should go always are.
+    The disk that will be needed is said before the first step, in one line of Lightning's log.
 
     `path_length`: a layer, or a list of parameters: how far its raw weights move, summed over optimiser steps
     and in units of their norm at the start, is then in `path_length_by_epoch` and, given `log_path`, in
@@ -74,18 +76,16 @@ class WeightSnapshots(L.Callback):
     ) -> None:
         when = When.of(every_n_epochs, every_n_steps, epochs)
         choices = {"weights": weights, "on_error": on_error, "newer": newer}
-        self._writer = SnapshotWriter(store_or_folder, when, stage=stage, **choices)
+        self._writer = SnapshotWriter(store_or_folder, when, stage=stage, tell=rank_zero_info, **choices)
         self.first_epoch = first_epoch
         self.first_step = first_step
         self.module = module
-        self._path = None if path_length is None else PathLength(path_length)
-        if log_path is not None and self._path is None:
+        if log_path is not None and path_length is None:
             raise ConfigError("log_path is where path_length goes; give path_length too, or leave it out.")
-        self._log_path = log_path
+        self._path = None if path_length is None else PathLength(path_length, log_path)
         self._running = False
         self._batches = 0  # of the running epoch
-        self._stepping = -1  # the step after which an optimiser began the next one
-        self._settled = 0  # the last step after which everything was updated
+        self._updates = Updates()
 
     @property
     def store(self) -> SnapshotStore:
@@ -118,9 +118,9 @@ class WeightSnapshots(L.Callback):
         network = self._network(trainer, pl_module)
         epoch, inside = completed(trainer)
         epoch, step = self.first_epoch + epoch, self._step(trainer)
-        self._batches, self._stepping, self._settled = int(inside), -1, trainer.global_step
+        self._batches, self._updates = int(inside), Updates(trainer.global_step)
         if self._path is not None:
-            self._path.start(self._submodule(pl_module), epoch, goes_on=trainer.global_step > 0)
+            self._path.start(submodule(pl_module, self.module), epoch, trainer.global_step)
         self._writer.begins(epoch, step, inside=inside)
         starts = {"first_epoch": self.first_epoch, "first_step": self.first_step}
         planned = planned_snapshots(trainer, self._writer.when, epoch=epoch, step=step, **starts)
@@ -131,18 +131,16 @@ class WeightSnapshots(L.Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._writer.epoch_begins()
 
-    def on_before_optimizer_step(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Any
-    ) -> None:
-        self._stepping = trainer.global_step
+    def on_before_optimizer_step(self, trainer: L.Trainer, *_: Any) -> None:
+        self._updates.begins(trainer.global_step)
+        self._measure(trainer)  # with manual optimisation, a batch may have several steps
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         if not self._running:
             return
         self._batches += 1
-        if self._path is not None and trainer.global_step > self._settled:
-            self._path.step()
-        self._settled = trainer.global_step
+        self._measure(trainer)
+        self._updates.settled(trainer.global_step)
         if not is_last_batch(trainer) and self._writer.step_done(self._step(trainer)):
             self._save(trainer, pl_module)
 
@@ -155,7 +153,8 @@ class WeightSnapshots(L.Callback):
             self._save(trainer, pl_module)
         if self._path is not None:
             self._path.epoch_done(self._writer.epoch)
-            in_first_process(trainer, lambda: self._log(trainer))
+            line = self._writer.epoch, self._writer.stage, self._step(trainer)
+            in_first_process(trainer, lambda: self._writer.attempt(lambda: self._path.log_epoch(*line)))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._running:
@@ -170,63 +169,30 @@ class WeightSnapshots(L.Callback):
         if not running or not trainer.is_global_zero or isinstance(exception, SnapshotError):
             return
         try:
-            self._check_settled(trainer)
+            self._updates.check(trainer, self._writer.weights)
             self._writer.write(self._network(trainer, pl_module), self._step(trainer))
         except Exception as error:
             self._writer.note(f"The weights after the exception are not kept: {error}")
 
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         if self._path is not None and self._path.by_epoch:
-            checkpoint[self._path_key] = self._path.state_dict()
+            checkpoint[self._path.key(self.module)] = self._path.state_dict()
 
-    def on_load_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        if self._path is not None and self._path_key in checkpoint:
-            self._path.load_state_dict(checkpoint[self._path_key])
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        if self._path is not None and self._path.key(self.module) in checkpoint:
+            self._path.load_state_dict(checkpoint[self._path.key(self.module)])
 
-    @property
-    def _path_key(self) -> str:
-        return f"kdprobe path length of {self.module}: {', '.join(self._path.names)}"
-
-    def _log(self, trainer: L.Trainer) -> None:
-        if self._log_path is None:
-            return
-        epoch = self._writer.epoch
-        line = {"epoch": epoch, "stage": self._writer.stage, "step": self._step(trainer)}
-        line |= {"path_length": self._path.by_epoch[epoch], "parameters": self._path.names}
-        try:
-            append_jsonl(self._log_path, line)
-        except SnapshotError as error:
-            self._writer.refused(error)
+    def _measure(self, trainer: L.Trainer) -> None:
+        if self._running and self._path is not None:
+            self._path.step_done(trainer.global_step)
 
     def _save(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         network, step = self._network(trainer, pl_module), self._step(trainer)
         in_first_process(trainer, lambda: self._writer.write(network, step))
 
-    def _check_settled(self, trainer: L.Trainer) -> None:
-        """Raises SnapshotError if the weights, half updated or exchanged, are those of no step."""
-        if trainer.validating and averages(trainer):
-            raise SnapshotError("WeightAveraging had exchanged them for the validation.")
-        raw = self._writer.weights == "raw"
-        if (self._stepping == trainer.global_step) if raw else (self._settled != trainer.global_step):
-            raise SnapshotError("they were being updated.")
-
     def _step(self, trainer: L.Trainer) -> int:
         return self.first_step + trainer.global_step
 
     def _network(self, trainer: L.Trainer, pl_module: L.LightningModule) -> nn.Module:
-        return self._submodule(averaged_module(trainer) if self._writer.weights == "averaged" else pl_module)
-
-    def _submodule(self, pl_module: nn.Module) -> nn.Module:
-        if self.module is None:
-            return pl_module
-        try:
-            return pl_module.get_submodule(self.module)
-        except AttributeError as error:
-            children = ", ".join(name for name, _ in pl_module.named_children()) or "none"
-            raise ConfigError(
-                f"{type(pl_module).__name__} has no module {self.module!r} to save; its modules: {children}."
-            ) from error
+        held = averaged_module(trainer) if self._writer.weights == "averaged" else pl_module
+        return submodule(held, self.module)

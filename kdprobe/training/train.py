@@ -50,9 +50,11 @@ def train_network(
     With `resume` all that is needed to go on is noted after every epoch, and a training that was interrupted
     goes on after the last epoch noted, to the same bytes as one that was not. Generators are seeded anew in
     every epoch, so no state of them is noted. Snapshots and log lines of later epochs are removed.
+    The weights at the start of the analysed stage must then be kept, whatever `settings.on_error` says.
 
     Raises ConfigError (no teacher, no layer, interrupted with other settings), LayerError, DataError (no images,
-    more classes than outputs), SnapshotError (the store is not empty), TrainingError (loss not finite, teacher
+    more classes than outputs), SnapshotError (the store is not empty; the resume points cannot be used; the analysed
+    stage's start is not kept), TrainingError (loss not finite, teacher
     changed, nothing learns).
     """
     device = training_device(settings)
@@ -93,6 +95,7 @@ def train_network(
                 module = StageModule(model, teacher, plan, batches, settings, seed)
                 callbacks, held = journal.callbacks(plan)
                 fit(module, plan.epochs, device, [*progress, *callbacks], held)
+                journal.retry(model, plan, len(batches))
     not_kept = journal.not_kept(epochs_done, len(batches))
     return TrainingResult(
         accuracy=journal.log.accuracy[epochs_done],
@@ -103,6 +106,7 @@ def train_network(
         steps=steps_done,
         epochs_not_kept=not_kept,
         failed_snapshots=len({*journal.failed()} & {*not_kept}),
+        failed_notes=len(journal.unnoted()),
     )
 
 

@@ -22,7 +22,7 @@ class EpochLog(L.Callback):
     """Keeps loss and test accuracy of every epoch of a whole training; one line per epoch goes to `path`.
 
     `lines` are those of the epochs that were trained before an interruption. With `on_error` "warn", a log that
-    cannot be written gives a warning and the training goes on.
+    cannot be written gives a warning, its epoch goes to `unwritten`, and the training goes on.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class EpochLog(L.Callback):
         self.path = path
         self.lines = list(lines)
         self.on_error = on_error
+        self.unwritten: list[int] = []
         self._began = 0.0
 
     @property
@@ -69,18 +70,20 @@ class EpochLog(L.Callback):
         }
         self.lines.append(line)
         if self.path is not None:
-            with tolerated(self.on_error, epoch):
+            with tolerated(self.on_error, epoch, self.unwritten):
                 append_jsonl(self.path, line)
 
 
 @contextmanager
-def tolerated(on_error: str, epoch: int) -> Iterator[None]:
-    """With "warn", a file inside that the system refuses gives a warning; with "raise", the SnapshotError."""
+def tolerated(on_error: str, epoch: int, failed: list[int]) -> Iterator[None]:
+    """With "warn", a file inside that the system refuses gives a warning, and `epoch` goes to `failed`; with "raise",
+    the SnapshotError."""
     try:
         yield
     except SnapshotError as error:
         if on_error == "raise" or not isinstance(error.__cause__, OSError):
             raise
+        failed.append(epoch)
         warnings.warn(f"After epoch {epoch}: {error} The training goes on.", UserWarning, stacklevel=3)
 
 

@@ -1,5 +1,6 @@
 """At which epochs and steps of a training its weights are kept."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -65,6 +66,37 @@ class When:
         """Whether a multiple of every_n_steps was reached after `before` steps and by `step`."""
         every = self.every_n_steps
         return every is not None and step // every > before // every
+
+    def planned(
+        self,
+        *,
+        epoch: int,
+        step: int,
+        steps_per_epoch: float,
+        epochs: float,
+        steps: float,
+        first_epoch: int = 0,
+        first_step: int = 0,
+    ) -> int | None:
+        """How many snapshots follow after `epoch` and `step`, counted from first_epoch and first_step.
+
+        `epochs` and `steps` limit the training, the shorter one ends it; what is not known or has no limit is
+        infinite. None if the number of epochs is not known then.
+        """
+        if math.isfinite(steps_per_epoch):
+            steps = min(steps, epochs * steps_per_epoch)
+            epochs = min(epochs, steps // steps_per_epoch)
+        if not math.isfinite(epochs):
+            return None
+        last = first_epoch + int(epochs)
+        kept = [each for each in range(epoch + 1, last + 1) if self.at_epoch(each)]
+        if not math.isfinite(steps):
+            return len({*kept, last})
+        places = {first_step + (each - first_epoch) * steps_per_epoch for each in kept}
+        if self.every_n_steps is not None:
+            every, end = self.every_n_steps, first_step + int(steps)
+            places |= set(range((step // every + 1) * every, end + 1, every))
+        return len(places | {first_step + steps})
 
 
 def _whole(value: object, lowest: int) -> bool:

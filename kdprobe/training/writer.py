@@ -2,17 +2,17 @@
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.storage import Snapshot, SnapshotStore, snapshot_bytes
-from kdprobe.storage.atomic import named_failure
+from kdprobe.storage.atomic import fsync_folder, named_failure
+from kdprobe.storage.snapshot_record import WEIGHTS
 from kdprobe.training.when import When
 
-WEIGHTS = ("raw", "averaged")
 ON_ERROR = ("warn", "raise")
 NEWER = ("keep", "remove")
 
@@ -24,7 +24,8 @@ class SnapshotWriter:
     a save that the system refuses (disk full, no permission) gives one warning and a sentence in `failures`;
     with "raise", SnapshotError. Anything else that is wrong raises in both cases: a folder that holds other
     weights, a value that cannot be stored. `newer`: what becomes of snapshots that are newer than where a
-    training goes on. Raises ConfigError for another `weights`, `on_error` or `newer`.
+    training goes on. `tell` gets one line on the disk that will be needed, before the training. Raises
+    ConfigError for another `weights`, `on_error` or `newer`.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class SnapshotWriter:
         store_or_folder: SnapshotStore | str | Path,
         when: When,
         *,
+        tell: Callable[[str], object],
         stage: int = 0,
         weights: str = "raw",
         on_error: str = "warn",
@@ -44,6 +46,7 @@ class SnapshotWriter:
         is_path = isinstance(store_or_folder, str | Path)
         self.store = SnapshotStore(store_or_folder) if is_path else store_or_folder
         self.when = when
+        self.tell = tell
         self.stage = stage
         self.weights = weights
         self.on_error = on_error
@@ -78,7 +81,7 @@ class SnapshotWriter:
         self._whole = {snapshot.epoch: snapshot for snapshot in held if not snapshot.partial}
         there = self.epoch in self._whole
         due = not held or not (there or self.inside or not self.when.at_epoch(self.epoch))
-        self._check_room(model, (planned or 0) + due)
+        self._check_room(model, planned, due)
         if due:
             self.write(model, step)
 
@@ -98,7 +101,7 @@ class SnapshotWriter:
         return self.step_done(step) or self.when.at_epoch(self.epoch)
 
     def write(self, model: nn.Module | Mapping[str, Tensor], step: int, *, here: bool = True) -> None:
-        """Saves `model` as the present state, unless that was tried already; not `here`: another process does."""
+        """Saves `model` as the present state, unless tried already; not `here`: another process does."""
         if self._tried == (self.epoch, step):
             return
         try:
@@ -110,6 +113,13 @@ class SnapshotWriter:
             self.refused(error)
             self.failed_epochs += (self.epoch,)
         self._tried = (self.epoch, step)
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Does `action`; if the system refuses it, as `refused` says."""
+        try:
+            action()
+        except SnapshotError as error:
+            self.refused(error)
 
     def refused(self, error: SnapshotError) -> None:
         """Something could not be written: raises `error`, or notes it with a warning, as `on_error` says."""
@@ -151,23 +161,37 @@ class SnapshotWriter:
         for snapshot in newer:
             with named_failure("remove", snapshot.path):
                 snapshot.path.unlink()
+        if newer:
+            with named_failure("remove files in", self.store.folder):
+                fsync_folder(self.store.folder)
         return [snapshot for snapshot in held if snapshot not in newer]
 
-    def _check_room(self, model: nn.Module | Mapping[str, Tensor], count: int) -> None:
-        needed = count * snapshot_bytes(model, self.store.include, self.store.exclude)
+    def _check_room(self, model: nn.Module | Mapping[str, Tensor], planned: int | None, due: bool) -> None:
+        each = snapshot_bytes(model, self.store.include, self.store.exclude)
+        count = (planned or 0) + due
         folder = self.store.folder.resolve()
         try:
             while not folder.exists():
                 folder = folder.parent
             free = shutil.disk_usage(folder).free
         except OSError:  # not known; the save itself will say more
-            return
-        if needed <= free:
+            free = None
+        if free is None or count * each <= free:
+            if count or planned is None:
+                self.tell(self._forecast(each, None if planned is None else count, free))
             return
         sentence = (
-            f"{count} snapshots need {needed / 1e9:.3g} GB, but only {free / 1e9:.3g} GB are free in "
+            f"{count} snapshots need {count * each / 1e9:.3g} GB, but only {free / 1e9:.3g} GB are free in "
             f"{self.store.folder}; free some, or keep fewer."
         )
         if self.on_error == "raise":
             raise SnapshotError(sentence)
         warnings.warn(sentence, UserWarning, stacklevel=4)
+
+    def _forecast(self, each: int, count: int | None, free: int | None) -> str:
+        if count is None:
+            need = f"The snapshots, of a number not known yet, will need {each / 1e9:.3g} GB each"
+        else:
+            need = f"{count} snapshots will need {count * each / 1e9:.3g} GB"
+        known = "how much is free is not known" if free is None else f"{free / 1e9:.3g} GB are free"
+        return f"{need} in {self.store.folder}; {known}."

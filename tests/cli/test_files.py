@@ -1,6 +1,10 @@
 """The commands on files as a user meets them."""
 
+import importlib
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -98,3 +102,38 @@ def test_help_of_each_command(capsys, command):
         main([command, "--help"])
     assert end.value.code == 0
     assert "usage" in capsys.readouterr().out
+
+
+def test_a_home_that_does_not_exist_is_one_sentence(capsys, tmp_path):
+    assert main(["import", "~no-such-user/a.pt", str(tmp_path / "run")]) == 2
+    captured = capsys.readouterr()
+    assert "~no-such-user" in captured.err and captured.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_name_that_the_terminal_cannot_show_does_not_end_a_command(tmp_path):
+    run = make_experiment(tmp_path / "run")
+    out = os.fsencode(tmp_path) + b"/\xff.h5"
+    done = subprocess.run(
+        [sys.executable, "-m", "kdprobe", "pack", run, out],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+    )
+    assert done.returncode == 0 and done.stderr == b""
+    assert os.path.exists(out) and b"18 files in" in done.stdout and b"\\udcff.h5" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("run", "goes on where it stopped"), ("pack", "give the same command again")],
+)
+def test_an_interrupt_says_what_becomes_of_the_work(capsys, monkeypatch, command, says):
+    module = importlib.import_module("kdprobe.cli.main")
+
+    class Interrupted:
+        def parse_args(self, _):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "make_parser", Interrupted)
+    assert main([command]) == 130
+    assert says in capsys.readouterr().err

@@ -7,18 +7,19 @@ import shutil
 import subprocess
 
 import pytest
+import torch
 
 from kdprobe.cli import main
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.experiment import (
     ExperimentConfig,
-    failed_snapshots,
+    failed_writes,
     measure_networks,
     report_again,
     run_experiment,
 )
 from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
-from kdprobe.experiment.folders import experiment_folder
+from kdprobe.experiment.folders import experiment_folder, read_config
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.provenance import git_revision
 from kdprobe.storage import SnapshotStore, read_json
@@ -85,17 +86,21 @@ def copied(finished, tmp_path):
 
 def test_comparison_json_acknowledges_the_rest(copied, monkeypatch):
     config, folder = copied
+    comparison = folder / "comparison.json"
+    found = comparison.read_bytes()
 
     def failing(*_):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("kdprobe.experiment.publish.write_report", failing)
-        with pytest.raises(OSError, match="No space"):
-            quietly(config, folder)
-    assert not (folder / "comparison.json").exists()
+    for there in (found, b'{"of": "another report"}'):
+        comparison.write_bytes(there)
+        with monkeypatch.context() as patch:
+            patch.setattr("kdprobe.experiment.publish.write_report", failing)
+            with pytest.raises(OSError, match="No space"):
+                quietly(config, folder)
+        assert comparison.exists() == (there == found)  # what says the same stays true
     quietly(config, folder)
-    assert (folder / "comparison.json").exists()
+    assert comparison.read_bytes() == found
 
 
 def test_two_runs_at_once_do_not_get_in_each_others_way(copied):
@@ -112,13 +117,59 @@ def test_the_lock_of_a_killed_run_is_free_and_its_torn_files_go(copied):
     child = os.fork()
     if child == 0:
         with sole_run(folder):
-            (folder / "networks" / "baseline" / "snapshots" / ".epoch.h5.1-ab.tmp").write_bytes(b"torn")
-            (folder / ".config.yaml.1-ab.tmp").write_bytes(b"torn")
+            mark = f"{os.getpid()}-0123abcd.tmp"
+            (folder / "networks" / "baseline" / "snapshots" / f".epoch.h5.{mark}").write_bytes(b"torn")
+            (folder / f".config.yaml.{mark}").write_bytes(b"torn")
+            (folder / f".imported.{mark}" / "snapshots").mkdir(parents=True)
             os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
-    assert len(list(folder.rglob(".*.tmp"))) == 2
+    assert len(list(folder.rglob(".*.tmp"))) == 3
     with sole_run(folder):
         assert list(folder.rglob(".*.tmp")) == []
+
+
+def test_temporary_files_of_others_stay(copied):
+    _, folder = copied
+    others = [
+        folder / f".packed.h5.{os.getppid()}-0123abcd.tmp",
+        folder / ".mine.tmp",
+        folder / ".epoch.h5.1-ab.tmp",
+    ]
+    for path in others:
+        path.write_bytes(b"of a pack at work, and of somebody else")
+    own = (
+        folder / f".packed.h5.{os.getpid()}-0123abcd.tmp"
+    )  # the killed one had the same number, as in a container
+    own.write_bytes(b"torn")
+    with sole_run(folder):
+        assert all(path.exists() for path in others) and not own.exists()
+
+
+def test_a_config_that_is_none_is_refused_in_one_sentence(tmp_path):
+    for content, words in (
+        (b"seed: 1\nmodel: caf\xe9\n", "cannot be read as a config"),
+        (b"students: 5\n", "students is 5"),
+        (b"students: [5]\n", "students is"),
+        (b"seed: many\n", "seed is 'many'"),
+        (b"measure: {foreground_share: [0.1]}\n", "foreground_share is"),
+        (b"measure: 5\n", "expected settings by name"),
+        (b"- seed\n", "expected settings by name"),
+        (b"", "expected settings by name"),
+        (b"5: 5\n", "unknown setting 5"),
+    ):
+        (tmp_path / "config.yaml").write_bytes(content)
+        for question in (read_config, report_again):
+            with pytest.raises(ConfigError, match=words) as caught:
+                question(tmp_path)
+            assert "\n" not in str(caught.value)
+
+
+def test_snapshots_of_another_model_get_no_run_json(finished, tmp_path):
+    config, _ = finished
+    SnapshotStore(tmp_path / "own" / "snapshots").save({"w": torch.ones(2)}, epoch=0, step=0)
+    with pytest.raises(SnapshotError, match=r"epoch-00000.* does not fit"):
+        measure_networks(tmp_path / "own", config, show_progress=False)
+    assert not (tmp_path / "own" / "run.json").exists()
 
 
 def test_a_teacher_that_is_gone_is_missed_before_anything_is_trained(copied):
@@ -200,7 +251,7 @@ def test_snapshots_that_could_not_be_written_are_counted_and_said(copied, monkey
     )
     record = read_json(folder / "networks" / "baseline" / "run.json")
     assert (record["failed_snapshots"], record["epochs_not_kept"]) == (1, [2])
-    assert failed_snapshots(config, folder) == 1
+    assert failed_writes(config, folder) == 1
     networks = {network.name: network for network in summary.networks}
     assert networks["baseline"].epochs == (0, 1, 3) and networks["student-mine"].epochs == (0, 1, 2, 3)
     assert not any(c.metric.startswith(("learning", "stability")) for c in summary.comparisons)
@@ -219,9 +270,11 @@ def test_the_command_line_says_so_and_ends_with_3(finished, tmp_path, monkeypatc
     summary = report_again(folder)
     monkeypatch.setattr("kdprobe.cli.commands.run_experiment", lambda *_: summary)
     for failed, code in ((0, 0), (2, 3)):
-        monkeypatch.setattr("kdprobe.cli.commands.failed_snapshots", lambda *_, count=failed: count)
+        monkeypatch.setattr("kdprobe.cli.commands.failed_writes", lambda *_, count=failed: count)
         assert main(["run", "--out", str(tmp_path)]) == code
-        assert ("2 snapshots could not be written" in capsys.readouterr().out) == bool(failed)
+        assert (
+            "2 snapshots, resume points or log lines could not be written" in capsys.readouterr().out
+        ) == bool(failed)
 
 
 def test_where_only_some_epochs_are_kept_the_same_ones_are_compared(finished, tmp_path):
@@ -230,7 +283,7 @@ def test_where_only_some_epochs_are_kept_the_same_ones_are_compared(finished, tm
     summary = quietly(some, tmp_path / "some")
     assert {network.epochs for network in summary.networks if network.name != "teacher"} == {(0, 2, 3)}
     assert any(c.metric == "stability" for c in summary.comparisons)
-    assert failed_snapshots(some, tmp_path / "some") == 0
+    assert failed_writes(some, tmp_path / "some") == 0
     assert all("could not be written" not in note for note in summary.notes)
     assert sum("were not kept: M, D and rho" in note for note in summary.notes) == 2
     path = tmp_path / "some" / "networks" / "baseline" / "snapshots"

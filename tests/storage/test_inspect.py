@@ -6,6 +6,10 @@ from storage.runs import NAMES, damage, files, make_experiment, make_network, st
 
 from kdprobe.errors import SnapshotError
 from kdprobe.storage import SnapshotStore, inspect_run, pack_run
+from kdprobe.storage.contents import read_header, read_tensors
+from kdprobe.storage.image import Image
+from kdprobe.storage.image_file import write_image
+from kdprobe.storage.resume import ResumeStore
 
 
 def test_everything_in_an_experiment_is_listed_and_nothing_is_changed(tmp_path):
@@ -79,8 +83,6 @@ def test_left_over_temporary_files_and_torn_lines_are_told_but_no_damage(tmp_pat
 
 
 def test_an_interrupted_training_says_where_it_goes_on(tmp_path):
-    from kdprobe.storage.resume import ResumeStore
-
     SnapshotStore(tmp_path / "snapshots").save(state(0), epoch=0, step=0)
     store = ResumeStore(tmp_path)
     store.save({"weights": torch.ones(2)}, epoch=1, step=10)
@@ -115,3 +117,70 @@ def test_what_is_no_run_is_an_error(tmp_path):
         inspect_run(tmp_path / "nowhere")
     with pytest.raises(SnapshotError, match="neither networks"):
         inspect_run(tmp_path)
+
+
+def rewritten(path, **values):
+    """Puts other values into the header of a sound file, which stays sound byte by byte; None takes one out."""
+    header, tensors, _ = read_tensors(path, read_header(path, None)[0]["kind"])
+    header = {key: value for key, value in (header | values).items() if value is not None}
+    write_image(path, Image(header, tensors))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ids": 3},
+        {"ids": "abc"},
+        {"stats": None},
+        {"stats": [1]},
+        {"stats": "fc1"},
+        {"outcome": "ok"},
+        {"outcome": {}},
+    ],
+)
+def test_maps_with_an_odd_header_are_damaged(tmp_path, values):
+    folder = make_network(tmp_path / "mine")
+    [shard] = (folder / "entropy").glob("*/epoch-00001*/00000.h5")
+    rewritten(shard, **values)
+    found = inspect_run(folder)
+    assert [str(shard) in each and "is damaged" in each for each in found.problems] == [True]
+    assert found.networks[0].maps[0].snapshots == 2
+    if "ids" in values:
+        assert "is damaged" in inspect_run(shard).problems[0]
+
+
+def test_an_odd_layer_is_no_layer(tmp_path):
+    folder = make_network(tmp_path / "mine", epochs=(0,))
+    [shard] = (folder / "entropy").glob("*/*/00000.h5")
+    rewritten(shard, stats={"layer": ["fc1"]})
+    assert inspect_run(folder).networks[0].maps[0].layer is None
+
+
+@pytest.mark.parametrize(
+    "values", [{"epoch": None}, {"epoch": "1"}, {"step": -1}, {"step": [3]}, {"epoch": True}]
+)
+def test_a_state_to_go_on_from_with_an_odd_header_is_damaged(tmp_path, values):
+    SnapshotStore(tmp_path / "snapshots").save(state(0), epoch=0, step=0)
+    store = ResumeStore(tmp_path)
+    store.save({"weights": torch.ones(2)}, epoch=1, step=10)
+    store.save({"weights": torch.ones(2)}, epoch=2, step=20)
+    rewritten(store.path, **values)
+    found = inspect_run(tmp_path)
+    assert [str(store.path) in each and "is damaged" in each for each in found.problems] == [True]
+    assert found.networks[0].resume == (1, 10)
+    assert "is damaged" in inspect_run(store.path).problems[0]
+
+
+def test_a_state_to_go_on_from_is_a_sound_file(tmp_path):
+    store = ResumeStore(tmp_path)
+    store.save({"weights": torch.ones(2)}, epoch=2, step=20)
+    found = inspect_run(store.path)
+    assert found.sound and found.notes == ("what a training needs to go on from epoch 2, step 20",)
+    damage(store.path)
+    assert not inspect_run(store.path).sound
+
+
+def test_a_snapshot_under_another_name_is_told_what_it_lacks(tmp_path):
+    snapshot = SnapshotStore(tmp_path).save(state(0), epoch=0, step=0)
+    [problem] = inspect_run(snapshot.path.rename(tmp_path / "mine.h5")).problems
+    assert "not named like a snapshot" in problem

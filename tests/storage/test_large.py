@@ -326,3 +326,43 @@ def test_a_hollow_file_takes_no_room_for_zeros():
     hollow.write(bytes(10**6))
     hollow.write(b"x")
     assert hollow.size == 10**12 + 10**6 + 1 and len(hollow._pages) == 1 and time.perf_counter() - began < 5
+
+
+def test_a_tensor_that_changes_before_it_is_put_together_is_noticed(tmp_path, monkeypatch):
+    from kdprobe.storage.image import Image
+
+    state, parts = {"a": torch.zeros(1000), "b": torch.zeros(1000)}, Image.parts
+
+    def change_first(image):
+        state["b"][7] = 1
+        return parts(image)
+
+    monkeypatch.setattr(Image, "parts", change_first)
+    with pytest.raises(SnapshotError, match=r"step-000000002\.h5: tensor 'b' changed"):
+        saved(tmp_path, state, 10**9)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_saved_while_another_thread_trains_is_refused_or_can_be_read(tmp_path):
+    model, over = torch.nn.Sequential(*(torch.nn.Linear(100, 100) for _ in range(6))), threading.Event()
+
+    def train():
+        with torch.no_grad():
+            while not over.is_set():
+                for parameter in model.parameters():
+                    parameter.add_(1e-3)
+
+    thread, store, acknowledged = threading.Thread(target=train), SnapshotStore(tmp_path), []
+    thread.start()
+    try:
+        for step in range(20):
+            try:
+                acknowledged.append(store.save(model, epoch=0, step=step))
+            except SnapshotError as error:
+                assert "changed" in str(error)
+    finally:
+        over.set()
+        thread.join()
+    assert store.list() == acknowledged
+    for snapshot in acknowledged:
+        store.load(snapshot)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import pytest
 import torch
 
-from kdprobe.errors import SnapshotError
+from kdprobe.errors import InputError, SnapshotError
 from kdprobe.storage import SnapshotStore, load_state
 
 
@@ -75,3 +75,15 @@ def test_a_loaded_state_that_torch_saves_is_an_ordinary_one(tmp_path):
     again = torch.load(tmp_path / "weights.pt", weights_only=True)
     assert type(again) is OrderedDict and list(again) == ["b", "a"]
     assert all(torch.equal(again[name], state[name]) for name in state)
+
+
+def test_names_that_are_no_texts_are_refused(tmp_path):
+    odd = {**net().state_dict(), 3: torch.ones(1)}
+    for use in (lambda: load_state(net(), odd), lambda: SnapshotStore(tmp_path).save(odd, epoch=0, step=0)):
+        with pytest.raises(SnapshotError, match="names as text, got 3"):
+            use()
+
+
+def test_a_module_is_no_state():
+    with pytest.raises(InputError, match="mapping of names to tensors, got Sequential"):
+        load_state(net(), net())

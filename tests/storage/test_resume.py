@@ -86,7 +86,9 @@ def test_two_generations_are_kept_and_the_newest_comes_first(tmp_path):
     os.rename(store.previous, store.path)
     os.rename(tmp_path / "other", store.previous)
     assert epochs(store) == [4, 3]  # by what they hold, not by their names
+    assert store.epoch() == 4 and len(store.files()) == 2
     store.discard()
+    assert store.epoch() is None and store.files() == []
     assert epochs(store) == [] and list(tmp_path.iterdir()) == []
     store.discard()
 
@@ -101,6 +103,8 @@ def test_a_damaged_generation_is_named_and_left_out(tmp_path, place):
     store.path.write_bytes(data)
     with pytest.warns(UserWarning, match=r"resume\.ckpt is damaged: .* It is left out\."):
         assert epochs(store) == [1]
+    with pytest.warns(UserWarning, match="left out"):
+        assert store.epoch() == 1
     store.save({"epoch": 2}, epoch=2, step=2)  # it takes the damaged one's place; the sound one stays
     assert epochs(store) == [2, 1]
 

@@ -10,9 +10,10 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
+from torch.testing._internal.two_tensor import TwoTensor
 
 from kdprobe.errors import InputError, SnapshotError
-from kdprobe.storage import SnapshotStore
+from kdprobe.storage import SnapshotStore, write_json
 
 DTYPES = [
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.bool, torch.uint8,
@@ -239,3 +240,23 @@ def test_more_tensors_than_a_reader_takes_are_not_written(tmp_path, monkeypatch)
     store.save({"a": torch.ones(1), "b": torch.ones(1)}, epoch=0, step=0)
     with pytest.raises(SnapshotError, match="Got 3 tensors; at most 2"):
         store.save({name: torch.ones(1) for name in "abc"}, epoch=1, step=0)
+
+
+def test_tensors_that_keep_their_numbers_elsewhere_are_refused(tmp_path):
+    wrapper = TwoTensor(torch.ones(3), torch.zeros(3))
+    for value in (wrapper, torch.nn.Parameter(wrapper)):
+        with pytest.raises(SnapshotError, match=r"Cannot store 'w'.*TwoTensor"):
+            SnapshotStore(tmp_path).save({"w": value}, epoch=0, step=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_nul_is_refused(tmp_path):
+    store = SnapshotStore(tmp_path / "a\0b")
+    for use in (
+        lambda: store.save({"w": torch.ones(1)}, epoch=0, step=0),
+        store.list,
+        lambda: store.load(tmp_path / "a\0b" / "epoch-00000_step-000000000.h5"),
+        lambda: write_json(tmp_path / "a\0.json", {}),
+    ):
+        with pytest.raises(SnapshotError, match="NUL"):
+            use()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from storage.test_round_trip import NAMES, tensors
 
 from kdprobe.errors import InputError, SnapshotCorruptError
-from kdprobe.storage import SnapshotStore, snapshot_bytes
+from kdprobe.storage import SnapshotStore, is_snapshot_file, snapshot_bytes
 
 
 def test_partial_and_averaged_come_back(tmp_path):
@@ -115,3 +115,27 @@ def test_the_size_of_a_model_and_of_a_part(tmp_path):
 def test_the_size_is_found_without_reading_a_tensor(monkeypatch):
     monkeypatch.setattr("kdprobe.storage.image.to_array", lambda _: pytest.fail("a tensor was read"))
     assert 4 * 10**9 < snapshot_bytes({"w": torch.zeros(1).expand(10**9)}) < 4 * 10**9 + 3000
+
+
+def test_an_equal_state_inside_an_epoch_becomes_the_whole_one_that_is_saved(tmp_path):
+    store, state = SnapshotStore(tmp_path), {"w": torch.ones(3)}
+    store.save(state, epoch=3, step=300, partial=True)
+    whole = store.save(state, epoch=3, step=300, stage=1)
+    assert not whole.partial and store.list() == [whole]
+    assert torch.equal(store.load(whole)["w"], state["w"])
+    assert store.save(state, epoch=3, step=300, partial=True) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("epoch-00003_step-000000300.h5", True),
+        ("epoch-100000_step-1000000000.h5", True),
+        ("._epoch-00003_step-000000300.h5", False),
+        (".epoch-00003_step-000000300.h5.7-abcd.tmp", False),
+        ("epoch-3_step-300.h5", False),
+        ("notes.h5", False),
+    ],
+)
+def test_which_files_are_named_like_snapshots(tmp_path, name, named):
+    assert is_snapshot_file(tmp_path / name) is named and is_snapshot_file(str(tmp_path / name)) is named

@@ -1,6 +1,7 @@
 """A disk that fails, or will be too small, while WeightSnapshots writes."""
 
 import errno
+import logging
 import os
 import warnings
 from collections import namedtuple
@@ -10,7 +11,7 @@ import torch
 from training.users import Users, fit, places
 
 from kdprobe.errors import ConfigError, SnapshotError
-from kdprobe.storage import SnapshotStore
+from kdprobe.storage import SnapshotStore, snapshot_bytes
 from kdprobe.training import WeightSnapshots
 
 Usage = namedtuple("Usage", "total used free")
@@ -120,6 +121,46 @@ def test_what_is_needed_is_what_will_be_written(tmp_path, monkeypatch, when, opt
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*snapshots need")
         fit(Users(), [WeightSnapshots(tmp_path / "third", **when)], **options)
+
+
+@pytest.fixture
+def told(caplog):
+    """A function that trains with a callback and returns the lines of the log that speak of snapshots."""
+
+    def train(callback: WeightSnapshots, **options) -> list[str]:
+        caplog.clear()
+        log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+        log.addHandler(caplog.handler)
+        log.setLevel(logging.INFO)  # `fit` quiets the loggers above it
+        try:
+            fit(Users(), [callback], **options)
+        finally:
+            log.removeHandler(caplog.handler)
+            log.setLevel(logging.NOTSET)
+        lines = [(r.levelname, r.getMessage()) for r in caplog.records]
+        return [line for level, line in dict.fromkeys(lines) if level == "INFO" and "snapshots" in line]
+
+    return train
+
+
+def test_the_disk_that_will_be_needed_is_said_before_the_training(tmp_path, monkeypatch, told):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: Usage(0, 0, 3 * 10**9))
+    lines = told(WeightSnapshots(tmp_path))
+    size = 4 * snapshot_bytes(Users()) / 1e9
+    assert lines == [f"4 snapshots will need {size:.3g} GB in {tmp_path}; 3 GB are free."]
+
+
+def test_it_is_said_what_is_not_known_of_it(tmp_path, monkeypatch, told):
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr("shutil.disk_usage", refuse)
+    endless = told(WeightSnapshots(tmp_path), max_epochs=-1, max_time="00:00:00:01")
+    size = snapshot_bytes(Users()) / 1e9
+    assert endless == [
+        f"The snapshots, of a number not known yet, will need {size:.3g} GB each in {tmp_path}; "
+        "how much is free is not known."
+    ]
 
 
 def test_with_raise_a_disk_that_will_be_too_small_is_refused_before_the_first_step(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
-from training.users import Users, fit
+from training.users import ByHand, Users, fit
 
 from kdprobe.errors import ConfigError
 from kdprobe.metrics import weight_path
@@ -72,6 +72,14 @@ def test_with_accumulated_gradients_a_step_is_counted_once(tmp_path):
     steps = per_step(SnapshotStore(tmp_path / "steps"))
     assert len(steps) == 1 + 2 * 3
     assert both[1].path_length_by_epoch == pytest.approx(plain_sum(steps, [f"{LAYER}.weight"]), rel=1e-6)
+
+
+def test_every_step_of_a_batch_with_several_is_counted(tmp_path):
+    module, callback = ByHand(), WeightSnapshots(tmp_path, path_length=LAYER)
+    fit(module, [callback], max_epochs=2)
+    assert len(module.trace) == 1 + 2 * 2 * 4
+    wanted = plain_sum([(None if k % 8 else k // 8, {"w": w}) for k, w in enumerate(module.trace)], ["w"])
+    assert callback.path_length_by_epoch == pytest.approx(wanted, rel=1e-6)
 
 
 def test_averaged_snapshots_have_the_path_of_the_raw_weights(tmp_path, steps):

@@ -88,11 +88,11 @@ strategy = DDPStrategy(process_group_backend="gloo")
 try:
     trainer = fit(module, [callback], devices=2, strategy=strategy, max_epochs=2)
 except SnapshotError as error:
-    print("rank", os.environ.get("LOCAL_RANK", "0"), "stopped:", error, flush=True)
+    sys.stdout.write(f"rank {{os.environ.get('LOCAL_RANK', '0')}} stopped: {{error}}\\n")  # in one piece
     raise
 total = sum(float(v.double().sum()) for v in module.parameters())
 path = callback.path_length_by_epoch[2]
-print("rank", trainer.global_rank, "step", trainer.global_step, "sum", total, "path", path)
+sys.stdout.write(f"rank {{trainer.global_rank}} step {{trainer.global_step}} sum {{total}} path {{path}}\\n")
 """
 
 

@@ -1,6 +1,9 @@
 """WeightSnapshots in trainings that go on from a checkpoint of Lightning's."""
 
+import errno
+import os
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,6 +91,37 @@ def test_newer_snapshots_make_way_if_that_is_asked_for(tmp_path, same):
     callback = WeightSnapshots(tmp_path / "s", newer="remove", every_n_epochs=3)
     fit(Users(), [callback], ckpt_path=tmp_path / "c.ckpt", max_epochs=2)
     assert places(tmp_path / "s") == WHOLE[:3]
+
+
+def test_what_made_way_is_gone_for_good_before_anything_new_is_written(tmp_path, monkeypatch):
+    """The folder itself is synced after the last one is removed: else a power loss brings them back."""
+    interrupted(tmp_path, first={"max_epochs": 1})
+    folder, happened, fsync, unlink = tmp_path / "s", [], os.fsync, Path.unlink
+
+    def noted_fsync(descriptor):
+        happened.append("synced" if os.path.samestat(os.fstat(descriptor), folder.stat()) else "other")
+        fsync(descriptor)
+
+    def noted_unlink(path, **options):
+        happened.append("removed")
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "unlink", noted_unlink)
+    callback = WeightSnapshots(folder, newer="remove")
+    fit(Users(), [callback], ckpt_path=tmp_path / "c.ckpt")
+    assert happened[:3] == ["removed", "removed", "synced"]
+
+
+def test_a_folder_that_cannot_be_synced_after_removing_stops_the_training(tmp_path, monkeypatch):
+    interrupted(tmp_path, first={"max_epochs": 1})
+
+    def refuse(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(SnapshotError, match=f"Cannot remove files in {tmp_path}/s: Input/output error"):
+        fit(Users(), [WeightSnapshots(tmp_path / "s", newer="remove")], ckpt_path=tmp_path / "c.ckpt")
 
 
 def test_a_checkpoint_inside_an_epoch_is_followed_by_the_end_of_this_epoch(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from kdprobe.errors import ConfigError, SnapshotError, TrainingError
 from kdprobe.storage import SnapshotStore, read_jsonl
 from kdprobe.training import Resume
 from kdprobe.training.batches import Batches
+from kdprobe.training.module import StageModule
+from kdprobe.training.resume import remove_newer
 
 ASKED = {"seed": 5}
 HARD = {"epochs": 3, "classifier_epochs": 2, "flips": True}
@@ -183,12 +186,19 @@ def test_a_damaged_point_is_named_and_the_one_before_is_used(train, net, halfway
     assert record(parts) == record(whole)
 
 
-def test_with_no_valid_point_there_is_none(halfway):
+def test_with_no_valid_point_it_stops_and_removes_nothing(halfway):
     parts, _ = halfway
+    (parts / "unused").mkdir()
+    assert Resume(parts / "unused", ASKED).point(SnapshotStore(parts / "snapshots")) is None
     for name in ("resume.ckpt", "resume.previous.ckpt"):
         (parts / name).write_bytes((parts / name).read_bytes()[:-1])
-    with pytest.warns(UserWarning) as seen:
-        assert Resume(parts, ASKED).point(SnapshotStore(parts / "snapshots")) is None
+    before = sorted(parts.rglob("*"))
+    with (
+        pytest.warns(UserWarning) as seen,
+        pytest.raises(SnapshotError, match=r"are damaged\. Nothing was removed"),
+    ):
+        Resume(parts, ASKED).point(SnapshotStore(parts / "snapshots"))
+    assert sorted(parts.rglob("*")) == before
     assert [
         name in str(w.message) for w, name in zip(seen, ("resume.ckpt", "resume.previous.ckpt"), strict=True)
     ]
@@ -202,8 +212,120 @@ def test_a_point_without_its_snapshots_is_not_used(halfway):
     with pytest.warns(UserWarning, match="after epoch 2: .*epoch-00002.* damaged"):
         assert Resume(parts, ASKED).point(store).epoch == 1
     store.list()[0].path.unlink()
-    with pytest.warns(UserWarning, match=r"after epoch 1: the snapshot epoch-00000.* is missing"):
-        assert Resume(parts, ASKED).point(store) is None
+    with pytest.raises(SnapshotError, match=r"after epoch 1: the snapshot epoch-00000.* is missing.*restore"):
+        Resume(parts, ASKED).point(store)
+
+
+def test_a_disk_that_fails_to_read_once_costs_nothing(train, net, halfway, monkeypatch):
+    parts, whole = halfway
+    before, opened = sorted(parts.rglob("*")), os.open
+
+    def failing(path, *given, **options):
+        if "epoch-00001" in str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        with pytest.raises(SnapshotError, match=r"Cannot read .*epoch-00001.*Input/output error"):
+            training(train, net, parts, "baseline")
+    assert sorted(parts.rglob("*")) == before
+    training(train, net, parts, "baseline")
+    assert record(parts) == record(whole)
+
+
+def test_files_of_others_among_the_snapshots_stay_and_do_not_matter(train, net, tmp_path, monkeypatch):
+    parts, whole = tmp_path / "parts", tmp_path / "whole"
+    training(train, net, whole, "baseline")
+    (parts / "snapshots").mkdir(parents=True)
+    others = {
+        "notes.h5": b"mine",
+        "._epoch-00001_step-000000003.h5": b"of a Mac",
+        "epoch-3.h5": b"mine too",
+        "._epoch-00007_step-000000021.h5": b"newer, of a Mac",
+    }
+    for epoch in (1, 2):
+        for name, content in others.items():
+            (parts / "snapshots" / name).write_bytes(content)
+        with monkeypatch.context() as patch:
+            stopping(patch, epoch, 1)
+            with pytest.raises(Stopped):
+                training(train, net, parts, "baseline")
+    noted = Resume(parts, ASKED).point(SnapshotStore(parts / "snapshots")).snapshots
+    assert not {Path(name).stem for name in others} & {*noted}
+    training(train, net, parts, "baseline")
+    for name, content in others.items():
+        assert (parts / "snapshots" / name).read_bytes() == content
+        (parts / "snapshots" / name).unlink()
+    assert record(parts) == record(whole)
+
+
+def test_what_was_removed_is_gone_from_the_disk(halfway, monkeypatch):
+    parts, whole = halfway
+    [newer] = (whole / "snapshots").glob("epoch-00003*.h5")
+    (parts / "snapshots" / newer.name).write_bytes(newer.read_bytes())
+    store, synced, sync = SnapshotStore(parts / "snapshots"), [], os.fsync
+    point = Resume(parts, ASKED).point(store)
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda file: (synced.append((os.readlink(f"/proc/self/fd/{file}"), newer.name)), sync(file)),
+    )
+    remove_newer(point, store)
+    assert not (parts / "snapshots" / newer.name).exists()
+    assert [folder for folder, _ in synced] == [str(store.folder)]
+
+
+def test_the_weights_at_the_start_must_be_kept_or_nothing_is_trained(train, net, tmp_path, monkeypatch):
+    trained, whole = [], StageModule.training_step
+    monkeypatch.setattr(
+        StageModule, "training_step", lambda self, *batch: (trained.append(1), whole(self, *batch))[1]
+    )
+    with monkeypatch.context() as patch:
+        disk_full(patch, after=0)
+        with (
+            pytest.warns(UserWarning),
+            pytest.raises(SnapshotError, match=r"start of the stage .*\(epoch 0\).*free"),
+        ):
+            training(train, net, tmp_path / "parts", "baseline")
+    assert trained == []
+    training(train, net, tmp_path / "parts", "baseline")
+    assert len(trained) == 9
+    training(train, net, tmp_path / "whole", "baseline")
+    assert record(tmp_path / "parts") == record(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_weights_at_the_end_are_tried_twice(train, net, tmp_path, monkeypatch, times):
+    left, save = [times], SnapshotStore.save
+
+    def failing(self, model, *, epoch, **numbers):
+        if epoch == 3 and left[0]:
+            left[0] -= 1
+            raise SnapshotError("Cannot write it: disk full.") from OSError(errno.ENOSPC, "disk full")
+        return save(self, model, epoch=epoch, **numbers)
+
+    monkeypatch.setattr(SnapshotStore, "save", failing)
+    with pytest.warns(UserWarning, match="disk full"):
+        _, result = training(train, net, tmp_path / "parts", "baseline")
+    assert (result.epochs_not_kept, result.failed_snapshots) == (((), 0), ((3,), 1))[times - 1]
+    _, result = training(train, net, tmp_path / "parts", "baseline")
+    training(train, net, tmp_path / "whole", "baseline")
+    assert record(tmp_path / "parts") == record(tmp_path / "whole")
+    assert (result.epochs_not_kept, result.failed_snapshots) == ((), 0)
+
+
+def test_an_end_that_cannot_be_restored_is_counted(train, net, tmp_path, monkeypatch):
+    training(train, net, tmp_path, "baseline")
+    next((tmp_path / "snapshots").glob("epoch-00003*")).unlink()
+    point = Resume(tmp_path, ASKED)
+    state = next(point.store.states())
+    state["snapshots"] = [name for name in state["snapshots"] if "epoch-00003" not in name]
+    point.store.save(state, epoch=3, step=state["step"])
+    disk_full(monkeypatch, after=0)
+    with pytest.warns(UserWarning, match="epoch-00003"):
+        _, result = training(train, net, tmp_path, "baseline")
+    assert (result.epochs_not_kept, result.failed_snapshots) == ((3,), 1)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +439,7 @@ def test_a_disk_that_fills_up_is_counted_and_training_goes_on(train, net, same, 
             model, result = training(train, net, tmp_path / "full", "baseline")
     assert same(state(model), state(whole))
     assert result.epochs_not_kept == (2, 3) and result.failed_snapshots == 2
+    assert result.failed_notes == 4  # log and resume point, each after epochs 2 and 3
     said = [str(warning.message) for warning in seen]
     assert all(any(what in text for text in said) for what in ("epoch-00002", "resume.ckpt", "metrics.jsonl"))
     assert len(set(said)) == len(said)
@@ -337,7 +460,7 @@ def test_after_a_full_disk_it_goes_on_from_what_was_noted(train, net, tmp_path, 
             training(train, net, tmp_path / "parts", "baseline")
     _, result = training(train, net, tmp_path / "parts", "baseline")
     assert record(tmp_path / "parts") == record(tmp_path / "whole")
-    assert result.epochs_not_kept == () and result.failed_snapshots == 0
+    assert result.epochs_not_kept == () and result.failed_snapshots == result.failed_notes == 0
 
 
 @pytest.mark.parametrize("epoch", [3, 5])

@@ -37,6 +37,29 @@ class Users(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
+class ByHand(Users):
+    """Two optimiser steps in every batch, there and some of the way back, with manual optimisation.
+
+    `trace`: the weights of the first layer at the start and after every step.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.trace = [self._weight()]
+
+    def _weight(self) -> torch.Tensor:
+        return self.net["model"][0].weight.detach().clone()
+
+    def training_step(self, batch, batch_index):
+        optimiser = self.optimizers()
+        for sign in (1, -0.5):
+            optimiser.zero_grad()
+            self.manual_backward(sign * super().training_step(batch, batch_index))
+            optimiser.step()
+            self.trace.append(self._weight())
+
+
 def loader(count: int = 32) -> DataLoader:
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randn(count, 4, generator=generator)
