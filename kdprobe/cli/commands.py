@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, Namespace
 
+from kdprobe.cli.preset import with_preset
 from kdprobe.experiment import (
     compare_networks,
     failed_writes,
@@ -18,8 +19,8 @@ from kdprobe.report import comparison_json, console_table
 from kdprobe.storage import write_json
 
 
-def run(parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
-    out, config = options.run.out, _config(parser, options)
+def run(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int:
+    out, config = options.run.out, _config(parser, with_preset(parser, arguments, options))
     _print(run_experiment(config, out))
     _print_places(Path(out))
     failed = failed_writes(config, out)
@@ -64,10 +65,9 @@ def _config_at(
 ) -> ExperimentConfig:
     """The config of the experiment that `path` belongs to, changed by the options given."""
     home = experiment_folder(path)
-    if home is not None and options[options.command].config is None:
-        command, rest = arguments[0], arguments[1:]
-        options = parser.parse_args([command, "--config", str(home / "config.yaml"), *rest])
-    return _config(parser, options)
+    own = home is not None and options[options.command].config is None
+    config = str(home / "config.yaml") if own else None
+    return _config(parser, with_preset(parser, arguments, options, home=config))
 
 
 def _print(summary: ExperimentSummary) -> None:

@@ -1,4 +1,4 @@
-"""``kdprobe run | measure | compare | report | data | inspect | pack | unpack | export | import``.
+"""``kdprobe run | measure | compare | report | presets | data | inspect | pack | unpack | export | import``.
 
 Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged; 2 after one sentence on what was wrong; 3 if
 ``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is imported before a command is known.
@@ -28,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from kdprobe.cli import files
 
             return files.COMMANDS[options.command](options[options.command])
+        if options.command == "presets":
+            from kdprobe.cli.preset import presets
+
+            return presets(options.presets)
         if options.command == "data":
             from kdprobe.cli.data_command import data
 

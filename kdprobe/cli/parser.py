@@ -42,6 +42,12 @@ def make_parser() -> ArgumentParser:
     report.add_argument("folder", metavar="DIR", help="folder of the experiment")
     commands.add_subcommand("report", report, help="write the report anew")
 
+    commands.add_subcommand(
+        "presets",
+        ArgumentParser(description="List both presets: the paper as printed, and the code released with it."),
+        help="list what the presets paper and released fill in",
+    )
+
     inspect = ArgumentParser(
         description="List the snapshots and entropy maps of a run, every byte verified. Exit code 1 if one is damaged."
     )

@@ -58,6 +58,9 @@ class TeacherConfig:
             )
 
 
+#: names of the presets; what they fill in stands in kdprobe.experiment.presets
+PRESETS = ("paper", "released")
+
 _CHOICES = {
     "cell_rule": ("majority", "any", "released"),
     "scope": ("dataset", "image"),
@@ -149,6 +152,8 @@ class ExperimentConfig:
     """An experiment: one teacher, one baseline, some students, all of one architecture.
 
     Args:
+        preset: paper (equations as printed) or released (the code released with the paper): what is not set otherwise
+            is filled in from it by the command line; kdprobe presets lists both.
         seed: of initial weights, batches, noise and bootstrap.
         data: the data set.
         model: vgg_small, alexnet, vgg11, vgg16, vgg19, resnet18, resnet50, resnet101, resnet152, resnet20, resnet32,
@@ -162,6 +167,7 @@ class ExperimentConfig:
         report: what the report shows.
     """
 
+    preset: str | None = None
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
     model: str = "vgg_small"
@@ -171,3 +177,7 @@ class ExperimentConfig:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     measure: MeasureConfig = field(default_factory=MeasureConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+
+    def __post_init__(self) -> None:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}.")

@@ -20,6 +20,7 @@ from kdprobe.analysis import (
 )
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.measuring import Measurable, measured
+from kdprobe.experiment.presets import preset_notes
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.setup import Material, count_settings
 from kdprobe.metrics import METRICS
@@ -108,7 +109,7 @@ def _notes(
     whole: dict[str, Measurement],
     usable: torch.Tensor,
 ) -> list[str]:
-    probe, notes = material.probe, []
+    probe, notes = material.probe, preset_notes(config)
     notes.append(
         f"{len(probe.ids)} probe images from the training split, un-augmented; D is the distance of "
         f"{_WEIGHTS[config.measure.weights]}."
