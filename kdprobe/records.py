@@ -204,3 +204,4 @@ class ExperimentSummary(Record):
     settings: dict[str, Any]  #: the resolved config and the protocol record
     provenance: dict[str, Any]  #: versions, machine, seeds, git revision, when, durations
     notes: tuple[str, ...] = ()  #: what the reader must know: images left out, flags, one seed only, ...
+    counting: str = ""  #: how concepts, D and rho were counted, in words

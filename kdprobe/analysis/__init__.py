@@ -1,5 +1,6 @@
 """Measure a snapshot, measure a run, compare runs."""
 
+from kdprobe.analysis.images import EffectiveImages, SampleFilter, common_images, effective_images
 from kdprobe.analysis.maps import chosen_epochs, concept_maps
 from kdprobe.analysis.measure import (
     MeasurePlan,
@@ -16,7 +17,6 @@ from kdprobe.analysis.summary import (
     CountSettings,
     NetworkValues,
     ceiling,
-    common_images,
     compare,
     curves,
     judge,
@@ -26,10 +26,12 @@ from kdprobe.analysis.summary import (
 
 __all__ = [
     "CountSettings",
+    "EffectiveImages",
     "MeasurePlan",
     "MeasureSettings",
     "Measurement",
     "NetworkValues",
+    "SampleFilter",
     "analysed_snapshots",
     "ceiling",
     "chosen_epochs",
@@ -37,6 +39,7 @@ __all__ = [
     "compare",
     "concept_maps",
     "curves",
+    "effective_images",
     "judge",
     "load_measurement",
     "measure_run",

@@ -1,14 +1,14 @@
 """From measurements to the numbers of the report: metrics, curves, comparisons and verdicts, all with intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kdprobe.analysis.measurement import Measurement
-from kdprobe.errors import InputError
 from kdprobe.metrics import (
     HYPOTHESES,
     METRICS,
@@ -31,6 +31,8 @@ CURVES = ("n_foreground", "n_background", "relevance_ratio")
 #: metrics that are compared only between networks of which the same epochs are kept
 EPOCH_METRICS = ("learning_distance_mean", "learning_distance_std", "learning_distance_var", "stability")
 
+_SPREADS = {"std": "learning_distance_std", "var": "learning_distance_var"}
+
 
 @dataclass(frozen=True)
 class CountSettings(Record):
@@ -39,9 +41,25 @@ class CountSettings(Record):
     margin: float = 0.2  #: b, nats
     scope: str = "dataset"  #: whose background the baseline entropy is: dataset or image
     empty: str = "skip"  #: what an image without concepts does to shares: skip or zero
+    initial: bool = False  #: whether epoch 0 enters D and rho
+    path_lag: int = (
+        0  #: 1: D is looked up one kept epoch too early, as the released code does for its ResNets
+    )
+    spread: str = "std"  #: which spread of D decides the second hypothesis: std or var
     redraws: int = 50  #: noisy copies of the maps that enter the intervals
     resamples: int = 2000  #: of the bootstrap
     seed: int = 0
+
+    @property
+    def last_alone(self) -> "CountSettings":
+        """The same for a network of which there is one epoch."""
+        return replace(self, initial=False, path_lag=0)
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The options of `image_values`."""
+        names = ("margin", "scope", "empty", "initial", "path_lag")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,31 +71,19 @@ class NetworkValues(Record):
     epochs: tuple[int, ...]  #: those that were kept, counted from the stage's start: 0 ... M
 
 
-def common_images(measurements: Mapping[str, Measurement]) -> Tensor:
-    """(N,) bool: images whose estimates are usable at every epoch of every network."""
-    usable = torch.stack([m.usable for m in measurements.values()]).all(0)
-    if not usable.any():
-        outcomes = "; ".join(
-            f"{name}: {', '.join(f'{count} {kind}' for kind, count in m.outcomes.items())}"
-            for name, m in measurements.items()
-        )
-        raise InputError(
-            f"No probe image could be measured at every epoch of every network ({outcomes}); choose another layer or "
-            "other images."
-        )
-    return usable
-
-
 def network_values(
     name: str, measured: Measurement, foreground: Tensor, settings: CountSettings
 ) -> NetworkValues:
-    """Values at epoch M, epochs 1 ... M entering D and rho. A network with its final weights alone has no D and rho."""
-    options = {"margin": settings.margin, "scope": settings.scope, "empty": settings.empty}
-    last = max(len(measured.epochs) - 1, 1)
-    later = measured.entropy[-last:], measured.std_error[-last:]
-    deviations = None if measured.noise is None else measured.noise[-last:]
+    """Values at epoch M, epochs 1 ... M entering D and rho (with `initial`, epoch 0 too).
+
+    A network with its final weights alone has no D and rho.
+    """
+    counted = settings if len(measured.epochs) > 1 else settings.last_alone
+    first = _first(measured, counted)
+    later = measured.entropy[first:], measured.std_error[first:]
+    deviations = None if measured.noise is None else measured.noise[first:]
     path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
-    values = image_values(later[0], foreground, path, **options)
+    values = image_values(later[0], foreground, path, **counted.rules)
     noise = noise_redraws(
         *later,
         foreground,
@@ -85,13 +91,18 @@ def network_values(
         noise=deviations,
         redraws=settings.redraws,
         seed=_redraw_seed(name, measured, settings),
-        **options,
+        **counted.rules,
     )
     if len(measured.epochs) == 1:
         for metric in EPOCH_METRICS:
             values[metric] = torch.full_like(values[metric], nan)
             noise[metric] = torch.full_like(noise[metric], nan)
     return NetworkValues(values, noise, tuple(epoch - measured.epochs[0] for epoch in measured.epochs))
+
+
+def _first(measured: Measurement, settings: CountSettings) -> int:
+    """Place of the first epoch that enters D and rho."""
+    return 0 if settings.initial or len(measured.epochs) == 1 else 1
 
 
 def _redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
@@ -157,16 +168,16 @@ def curves(
 
 
 def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) -> float | None:
-    """rho of the last epoch's maps had they never changed, measured with the noise of each epoch 1 ... M."""
-    epochs = len(measured.epochs) - 1
-    if epochs < 1:
+    """rho of the last epoch's maps had they never changed, measured with the noise of each epoch that enters rho."""
+    if len(measured.epochs) < 2:
         return None
+    first = _first(measured, settings)
     value = noise_ceiling(
         measured.entropy[-1],
-        measured.std_error[1:],
+        measured.std_error[first:],
         foreground,
-        noise=None if measured.noise is None else measured.noise[1:],
-        epochs=epochs,
+        noise=None if measured.noise is None else measured.noise[first:],
+        epochs=len(measured.epochs) - first,
         margin=settings.margin,
         scope=settings.scope,
         empty=settings.empty,
@@ -208,20 +219,18 @@ def compare(
     return found
 
 
-def judge(comparisons: Sequence[Comparison]) -> list[Hypothesis]:
-    """The three hypotheses for one student, from its comparisons; a metric that is missing leaves it undecided."""
+def judge(comparisons: Sequence[Comparison], settings: CountSettings) -> list[Hypothesis]:
+    """The three hypotheses for one student, from its comparisons; a metric that is missing leaves it undecided.
+
+    The second is judged by the spread of D that `settings` name.
+    """
     by_metric = {comparison.metric: comparison for comparison in comparisons}
     student, baseline = comparisons[0].student, comparisons[0].baseline
-    return [
-        Hypothesis(
-            student=student,
-            baseline=baseline,
-            name=name,
-            statement=rule.statement,
-            metrics=rule.metrics,
-            verdict=hypothesis_verdict(
-                [by_metric[m].verdict if m in by_metric else "undecided" for m in rule.metrics]
-            ),
+    found = []
+    for name, rule in HYPOTHESES.items():
+        metrics = tuple(_SPREADS[settings.spread] if m in _SPREADS.values() else m for m in rule.metrics)
+        verdicts = [by_metric[m].verdict if m in by_metric else "undecided" for m in metrics]
+        found.append(
+            Hypothesis(student, baseline, name, rule.statement, metrics, hypothesis_verdict(verdicts))
         )
-        for name, rule in HYPOTHESES.items()
-    ]
+    return found

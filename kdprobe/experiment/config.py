@@ -66,6 +66,9 @@ _CHOICES = {
     "scope": ("dataset", "image"),
     "empty": ("skip", "zero"),
     "weights": ("dependent", "layer", "all"),
+    "sample_filter": ("none", "released"),
+    "path_lag": (0, 1),
+    "spread": ("std", "var"),
     "teacher": ("all", "last"),
 }
 
@@ -87,6 +90,12 @@ class MeasureConfig:
         margin: b in nats: a concept lies more than this below the baseline entropy.
         scope: background of the whole data set or of each image as baseline: dataset or image.
         empty: what an image without concepts does to lambda and rho: skip or zero.
+        initial: whether the initial weights (epoch 0) enter the learning distance and rho, as in the released code.
+        path_lag: 1 looks the learning distance up one kept epoch too early, as the released code does for ResNets.
+        spread: which spread of the learning distance decides the second hypothesis: std, or var (released code).
+        sample_filter: none or released (only images on which every network discards more on the background).
+        filter_from_epoch: the epoch of the analysed stage from which on the filter looks.
+        filter_keep: at most that many images of each network pass the filter; null: all.
         weights: which weights make the learning distance: dependent, layer or all.
         teacher: which epochs of the teacher are measured: all or last.
         redraws: noisy copies of the maps that enter the intervals.
@@ -105,6 +114,12 @@ class MeasureConfig:
     margin: float = 0.2
     scope: str = "dataset"
     empty: str = "skip"
+    initial: bool = False
+    path_lag: int = 0
+    spread: str = "std"
+    sample_filter: str = "none"
+    filter_from_epoch: int = 40
+    filter_keep: int | None = 50
     weights: str = "dependent"
     teacher: str = "all"
     redraws: int = 50
@@ -114,7 +129,7 @@ class MeasureConfig:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigError(
-                    f"measure.{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
+                    f"measure.{name} must be one of {', '.join(map(str, known))}, got {getattr(self, name)!r}."
                 )
         if not 0 < self.margin < float("inf"):
             raise ConfigError(f"measure.margin must be above 0 nats (usual: 0.2), got {self.margin!r}.")
@@ -127,8 +142,9 @@ class MeasureConfig:
             raise ConfigError(
                 f"measure.internal_batch_size must be a whole number from 1 on, or auto, got {size!r}."
             )
-        for name, least in (("images", 1), ("grid", 1), ("redraws", 2), ("resamples", 10)):
-            if getattr(self, name) < least:
+        least_of = {"images": 1, "grid": 1, "redraws": 2, "resamples": 10, "filter_from_epoch": 0}
+        for name, least in {**least_of, "filter_keep": 1}.items():
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ConfigError(f"measure.{name} must be at least {least}, got {getattr(self, name)!r}.")
 
 

@@ -127,6 +127,22 @@ ROWS: tuple[Row, ...] = (
         "paper: the mean over the background of the image, whether of all images: check in the PDF",
     ),
     Row("measure.empty", OPEN, "zero", "code: shares of images without concepts count as 0"),
+    Row(
+        "measure.initial",
+        False,
+        True,
+        "paper: its epochs are 1 ... M; code: from the initial weights on (ResNets: by the mistake below not in D)",
+    ),
+    Row("measure.path_lag", 0, 0, "code: 1 for ResNets, by mistake; off in both, set it to repeat that"),
+    Row(
+        "measure.spread",
+        "var",
+        "var",
+        f"the paper's equation for D_std is a variance, {_RECALLED}; code: np.var",
+    ),
+    Row("measure.sample_filter", OPEN, "released", "code; whether the paper says so: check in the PDF"),
+    Row("measure.filter_from_epoch", OPEN, 40, "code"),
+    Row("measure.filter_keep", OPEN, 50, "code: of each network; those that all networks keep count"),
     Row("measure.weights", OPEN, "layer", "code: the layer's weight matrix; paper: which weights is open"),
 )
 

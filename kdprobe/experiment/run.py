@@ -79,9 +79,23 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
     for note in material.probe.notes:
         say(note)
     check_members(config, material, found)
+    _check_filter(config, found)
     say(_headline(config, material, found))
     say(_forecast(config, material, found, folder).sentence())
     return found, material
+
+
+def _check_filter(config: ExperimentConfig, found: list[Member]) -> None:
+    """Raises ConfigError if a network that is compared will have no epoch that the sample filter looks at."""
+    first = config.measure.filter_from_epoch
+    for member in found:
+        stage = member.recipe.stages[member.recipe.analysed_stage]
+        last = member_settings(config, member).stage_epochs(stage.epochs)
+        if config.measure.sample_filter != "none" and member.role != "teacher" and last < first:
+            raise ConfigError(
+                f"The sample filter looks at epochs from {first} on, and {member.name} is analysed up to epoch {last}; "
+                "lower measure.filter_from_epoch, or set measure.sample_filter none."
+            )
 
 
 def train_all(

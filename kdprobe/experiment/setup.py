@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from kdprobe.analysis import CountSettings, MeasureSettings
+from kdprobe.analysis import MeasureSettings
 from kdprobe.data import LabelledImages, Probe, load_data, select_probe
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.networks import build_network, load_weights
@@ -92,16 +92,4 @@ def measure_settings(config: ExperimentConfig) -> MeasureSettings:
         seed=config.seed,
         internal_batch_size=measure.internal_batch_size,
         tolerance=measure.tolerance,
-    )
-
-
-def count_settings(config: ExperimentConfig) -> CountSettings:
-    measure = config.measure
-    return CountSettings(
-        margin=measure.margin,
-        scope=measure.scope,
-        empty=measure.empty,
-        redraws=measure.redraws,
-        resamples=measure.resamples,
-        seed=config.seed,
     )

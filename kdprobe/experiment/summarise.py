@@ -13,31 +13,28 @@ from kdprobe.analysis import (
     compare,
     concept_maps,
     curves,
+    effective_images,
     judge,
     metric_intervals,
     network_values,
     settings_record,
 )
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.counting import count_settings, counting_sentences, sample_filter
 from kdprobe.experiment.measuring import Measurable, measured
 from kdprobe.experiment.presets import preset_notes
 from kdprobe.experiment.provenance import provenance
-from kdprobe.experiment.setup import Material, count_settings
+from kdprobe.experiment.setup import Material
 from kdprobe.metrics import METRICS
 from kdprobe.records import ExperimentSummary, NetworkSummary
 
-_WEIGHTS = {
-    "dependent": "all parameters on which the layer's value depends",
-    "layer": "the layer's weight matrix alone (released code)",
-    "all": "all parameters of the network",
-}
-
 
 def summarise(config: ExperimentConfig, material: Material, found: Sequence[Measurable]) -> ExperimentSummary:
-    """Metrics, curves, comparisons, verdicts and maps of the measured networks, over the images usable in all."""
+    """Metrics, curves, comparisons, verdicts and maps of the measured networks, over the images that count in all."""
     settings = count_settings(config)
     whole = {m.member.name: measured(config, m) for m in found}
-    usable = common_images(whole)
+    shown = [m.member.name for m in found if m.member.role != "teacher"] or [m.member.name for m in found]
+    usable, filtered = _images(config, material, whole, shown)
     foreground = material.probe.foreground_cells[usable]
     kept = {name: measurement.only(usable) for name, measurement in whole.items()}
     values = {name: network_values(name, kept[name], foreground, settings) for name in kept}
@@ -47,8 +44,7 @@ def summarise(config: ExperimentConfig, material: Material, found: Sequence[Meas
         if m.member.role == "student" and "baseline" in values:
             against = compare(m.member.name, "baseline", values, settings)
             comparisons += against
-            hypotheses += judge(against)
-    shown = [m.member.name for m in found if m.member.role != "teacher"] or [m.member.name for m in found]
+            hypotheses += judge(against, settings)
     maps = concept_maps(
         whole,
         shown,
@@ -67,8 +63,26 @@ def summarise(config: ExperimentConfig, material: Material, found: Sequence[Meas
         maps=tuple(maps),
         settings={"config": asdict(config), "measurement": settings_record(found[0].plan)},
         provenance={**provenance(), "trained": {m.member.name: _training(m) for m in found}},
-        notes=tuple(_notes(config, material, found, whole, usable)),
+        notes=(*_notes(config, material, found, whole), *filtered),
+        counting=counting_sentences(config),
     )
+
+
+def _images(
+    config: ExperimentConfig, material: Material, whole: dict[str, Measurement], networks: list[str]
+) -> tuple[torch.Tensor, list[str]]:
+    """Which probe images count, and what the sample filter did; it asks `networks`, those that are compared."""
+    usable, chosen = common_images(whole), sample_filter(config)
+    if chosen is None:
+        return usable, []
+    found = effective_images(whole, networks, material.probe.foreground_cells, chosen)
+    kept = ", ".join(f"{name} {count}" for name, count in found.by_network.items())
+    note = (
+        f"Sample filter of the released code: {int(found.images.sum())} of {len(usable)} probe images count, those "
+        f"that all networks keep (each for itself: {kept}). These are images on which a late network already discards "
+        "more on the background, so the counts favour the first hypothesis."
+    )
+    return found.images, [note]
 
 
 def _network(
@@ -107,13 +121,9 @@ def _notes(
     material: Material,
     found: Sequence[Measurable],
     whole: dict[str, Measurement],
-    usable: torch.Tensor,
 ) -> list[str]:
-    probe, notes = material.probe, preset_notes(config)
-    notes.append(
-        f"{len(probe.ids)} probe images from the training split, un-augmented; D is the distance of "
-        f"{_WEIGHTS[config.measure.weights]}."
-    )
+    probe, usable, notes = material.probe, common_images(whole), preset_notes(config)
+    notes.append(f"{len(probe.ids)} probe images from the training split, un-augmented.")
     notes.append("One seed: the intervals leave out the variation between seeds.")
     notes += probe.notes
     if material.train.foreground_kind == "central":

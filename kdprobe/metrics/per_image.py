@@ -26,12 +26,18 @@ def image_values(
     entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M, or with `initial` (M+1, N, g, g) from epoch 0 on, which
     then enters D and rho as in the released code; foreground: (N, g, g) bool; path: (M+1,) of `weight_path`. N_fg,
     N_bg and lambda are those at epoch M. The three learning distances share their per-image values and differ in the
-    statistic taken of them. Options and errors as in the functions that it calls.
+    statistic taken of them. With a path_lag of 1 epoch 0 enters rho alone, as in the released code for its ResNets.
+    Options and errors as in the functions that it calls.
     """
     concepts = concept_cells(entropy_by_epoch, foreground, margin, scope)
     n_foreground, n_background = count_concepts(concepts, foreground)
+    late = initial and path_lag == 1
     distance = learning_distance(
-        n_foreground, path, empty=empty, initial=initial, path_lag=path_lag
+        n_foreground[1:] if late else n_foreground,
+        path,
+        empty=empty,
+        initial=initial and not late,
+        path_lag=path_lag,
     ).per_image
     return {
         "n_foreground": n_foreground[-1].to(torch.float64),

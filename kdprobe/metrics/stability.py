@@ -12,7 +12,8 @@ def stability(concepts_by_epoch: Any, foreground: Any, empty: str = "skip") -> I
     """rho in 0 ... 1: mean over images of |S_M| / |S_1 ∪ ... ∪ S_M|, S_j the foreground concept cells at
     epoch j.
 
-    concepts_by_epoch: (M, N, g, g) bool, epochs 1 ... M (never epoch 0); foreground: (N, g, g) bool.
+    concepts_by_epoch: (M, N, g, g) bool, epochs 1 ... M (the released code: from epoch 0 on); foreground:
+    (N, g, g) bool.
     1: nothing learned was given up again (no detours). An image without a foreground concept at any epoch has
     no value: `skip` leaves it out (NaN, counted), `zero` scores it 0 as the released code does. Comparable
     only between networks with equal M. Raises InputError for other types or shapes and for M = 0.

@@ -28,7 +28,7 @@ MAP_ARRAYS = ("image", "foreground", "foreground_cells")
 def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
     """A JSON-able dict: `networks.<name>.<metric>` = {value, low, high, n} for the metrics, `comparisons` =
     [{student, baseline, metric, difference, low, high, n, verdict}], and beside them `title`, `hypotheses`,
-    `details` (by network: role, recipe, layer, epochs, weight path, accuracy, ...), `notes`, `settings`,
+    `details` (by network: role, recipe, layer, epochs, weight path, accuracy, ...), `counting`, `notes`, `settings`,
     `provenance`. NaN becomes null.
     """
     missing = Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -42,6 +42,7 @@ def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
             "comparisons": [asdict(comparison) for comparison in summary.comparisons],
             "hypotheses": [asdict(hypothesis) for hypothesis in summary.hypotheses],
             "details": {network.name: _details(network) for network in summary.networks},
+            "counting": summary.counting,
             "notes": list(summary.notes),
             "settings": summary.settings,
             "provenance": summary.provenance,
@@ -108,6 +109,7 @@ def read_summary(folder: str | Path) -> ExperimentSummary:
             settings=data["settings"],
             provenance=data["provenance"],
             notes=tuple(data["notes"]),
+            counting=data.get("counting", ""),
         ),
     )
 

@@ -45,6 +45,7 @@ def console_table(summary: ExperimentSummary) -> str:
                     subsequent_indent="     ",
                 )
         lines.append("")
+    lines += wrap(_short(summary.counting, 2000), WIDTH)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -59,8 +59,8 @@ def _reason(hypothesis: Hypothesis, found: list[Comparison]) -> str:
 
 
 def notes(summary: ExperimentSummary) -> list[str]:
-    """What the reader must know: the experiment's own notes, then what the records of the networks tell."""
-    found = list(summary.notes)
+    """What the reader must know: how it was counted, the experiment's own notes, what the networks' records tell."""
+    found = [note for note in (summary.counting, *summary.notes) if note]
     if not any("between seeds" in note for note in found):
         found.append(SEEDS)
     lengths = {network.name: network.epochs[-1] for network in summary.networks if network.epochs}

@@ -43,7 +43,7 @@ def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
 
 
 def markdown_table(summary: ExperimentSummary) -> str:
-    """Two Markdown tables: the metrics of each network, and the differences student - baseline."""
+    """Two Markdown tables: the metrics of each network, the differences student - baseline; and how it was counted."""
     lines = _markdown(
         ["metric", "unit", "better", *(n.name for n in summary.networks)],
         [
@@ -66,6 +66,8 @@ def markdown_table(summary: ExperimentSummary) -> str:
                 for c in summary.comparisons
             ],
         )
+    if summary.counting:
+        lines += ["", md(summary.counting)]
     return "\n".join(lines) + "\n"
 
 
@@ -99,6 +101,8 @@ def latex_table(summary: ExperimentSummary) -> str:
                 for c in summary.comparisons
             ],
         )
+    if summary.counting:
+        lines += ["", "\\medskip", "", tex(summary.counting)]
     return "\n".join(lines) + "\n"
 
 

@@ -122,7 +122,7 @@ def test_distances_are_compared_at_equal_numbers_of_epochs_only():
     }
     comparisons = compare("student", "baseline", values, SETTINGS)
     assert {c.metric for c in comparisons} == {"n_foreground", "n_background", "relevance_ratio"}
-    assert {h.name: h.verdict for h in judge(comparisons)}["H3"] == "undecided"
+    assert {h.name: h.verdict for h in judge(comparisons, SETTINGS)}["H3"] == "undecided"
 
 
 def test_estimation_noise_widens_the_interval():

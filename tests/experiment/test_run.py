@@ -23,6 +23,8 @@ from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, T
 from kdprobe.experiment.forecast import map_bytes
 from kdprobe.experiment.setup import measure_settings
 from kdprobe.metrics import METRICS
+from kdprobe.report import console_table
+from kdprobe.report.tables import markdown_table
 from kdprobe.storage import EntropyStore, SnapshotStore, read_json
 from kdprobe.training import TrainingSettings
 
@@ -297,3 +299,33 @@ def test_comparison_is_valid_json_without_nan(finished):
     folder, _, _ = finished
     text = (folder / "comparison.json").read_text()
     json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} in comparison.json"))
+
+
+def test_counted_as_the_released_code_does(finished):
+    """The maps are there: only the counting is another one, and report, tables and terminal say which."""
+    folder, summary, _ = finished
+    released = dataclasses.replace(
+        TINY.measure, initial=True, empty="zero", spread="var", sample_filter="released", filter_from_epoch=2
+    )
+    found = measure_networks(folder, dataclasses.replace(TINY, measure=released), show_progress=False)
+    note = next(note for note in found.notes if note.startswith("Sample filter of the released code: "))
+    kept = int(note.split(": ")[1].split(" of ")[0])
+    assert {network.metrics["stability"].n for network in found.networks} == {kept}
+    assert "baseline" in note and "teacher" not in note
+    assert next(h for h in found.hypotheses if h.name == "H2").metrics[1] == "learning_distance_var"
+    for words in ("from epoch 0 on", "D_var, the variance", "count as 0", "from epoch 2 on"):
+        assert words in found.counting and words not in summary.counting
+        assert words in " ".join(markdown_table(found).replace("\\", "").split())
+        assert words in " ".join(console_table(found).split())
+    assert "from epoch 1 on" in read_json(folder / "comparison.json")["counting"]
+    assert "from epoch 1 on" in (folder / "report" / "index.html").read_text()
+    assert "from epoch 1 on" in (folder / "tables" / "metrics.tex").read_text()
+
+
+def test_a_filter_without_an_epoch_to_look_at_is_refused_before_anything_is_trained(tmp_path):
+    measure = dataclasses.replace(TINY.measure, sample_filter="released")
+    with pytest.raises(
+        ConfigError, match=r"from 40 on, and baseline is analysed up to epoch 2; lower measure"
+    ):
+        quietly(dataclasses.replace(TINY, measure=measure), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
