@@ -13,6 +13,7 @@ from kdprobe.analysis.measure import (
     settings_record,
 )
 from kdprobe.analysis.measurement import Measurement, load_measurement, weight_names
+from kdprobe.analysis.step_path import PATH_FILE, step_path
 from kdprobe.analysis.summary import (
     CountSettings,
     NetworkValues,
@@ -25,6 +26,7 @@ from kdprobe.analysis.summary import (
 )
 
 __all__ = [
+    "PATH_FILE",
     "CountSettings",
     "EffectiveImages",
     "MeasurePlan",
@@ -49,5 +51,6 @@ __all__ = [
     "plan_measurement",
     "seconds_per_image",
     "settings_record",
+    "step_path",
     "weight_names",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kdprobe.analysis.measure import MeasurePlan, entropy_folder, maps_name
+from kdprobe.analysis.step_path import step_path
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import parameters_below
 from kdprobe.metrics import weight_path
@@ -72,11 +73,13 @@ def load_measurement(
     names: tuple[str, ...],
     *,
     stage: list[Snapshot] | None = None,
+    path: str = "epochs",
 ) -> Measurement:
     """Reads the maps of `snapshots` and the path of the weights `names` from the stage's starting weights to each.
 
-    `stage`: all snapshots of the stage, starting weights first, if `snapshots` are only some of them.
-    Raises SnapshotError if a snapshot has not been measured whole.
+    `stage`: all snapshots of the stage, starting weights first, if `snapshots` are only some of them. `path`: epochs
+    (from snapshot to snapshot) or steps (see `step_path`).
+    Raises SnapshotError if a snapshot has not been measured whole, or nothing was written down step by step.
     """
     store = EntropyStore(entropy_folder(network_folder, plan))
     weights = SnapshotStore(Path(network_folder) / "snapshots")
@@ -89,7 +92,7 @@ def load_measurement(
             )
         results.append(loaded[0])
 
-    whole = stage or snapshots
+    whole, epochs = stage or snapshots, [snapshot.epoch for snapshot in snapshots]
 
     def states() -> Iterator[dict[str, Tensor]]:
         for snapshot in whole:
@@ -104,8 +107,10 @@ def load_measurement(
         usable=usable,
         flagged=sum(outcome is Outcome.TARGET_NOT_REACHED for outcome in outcomes),
         outcomes={kind.value: outcomes.count(kind) for kind in Outcome if kind in outcomes},
-        epochs=tuple(snapshot.epoch for snapshot in snapshots),
-        path=weight_path(states(), names)[[whole.index(snapshot) for snapshot in snapshots]],
+        epochs=tuple(epochs),
+        path=step_path(network_folder, names, whole[0].epoch, epochs)
+        if path == "steps"
+        else weight_path(states(), names)[[whole.index(snapshot) for snapshot in snapshots]],
         work={key: sum(shard[key] for shard in shards) for key in ("work_forward", "work_backward")},
         noise=_stacked([result.noise for result in results]),
     )

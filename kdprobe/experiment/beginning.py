@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from kdprobe.analysis import PATH_FILE
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment.members import Member
 from kdprobe.storage.atomic import named_failure
@@ -33,9 +34,9 @@ def begin_anew(member: Member, model: nn.Module) -> None:
     """
     check_beginning(member, model)
     remove_snapshots(snapshot_files(member.store.folder))
-    log = member.folder / "metrics.jsonl"
-    with named_failure("remove", log):
-        log.unlink(missing_ok=True)
+    for log in (member.folder / "metrics.jsonl", member.folder / PATH_FILE):
+        with named_failure("remove", log):
+            log.unlink(missing_ok=True)
 
 
 def _holds(member: Member, model: nn.Module) -> bool:

@@ -67,6 +67,7 @@ _CHOICES = {
     "empty": ("skip", "zero"),
     "weights": ("dependent", "layer", "all"),
     "sample_filter": ("none", "released"),
+    "path": ("epochs", "steps"),
     "path_lag": (0, 1),
     "spread": ("std", "var"),
     "teacher": ("all", "last"),
@@ -90,6 +91,8 @@ class MeasureConfig:
         margin: b in nats: a concept lies more than this below the baseline entropy.
         scope: background of the whole data set or of each image as baseline: dataset or image.
         empty: what an image without concepts does to lambda and rho: skip or zero.
+        path: how the learning distance runs: from kept epoch to kept epoch (epochs), or over all optimiser steps
+            (steps, as in the released code; needs training.path_length).
         initial: whether the initial weights (epoch 0) enter the learning distance and rho, as in the released code.
         path_lag: 1 looks the learning distance up one kept epoch too early, as the released code does for ResNets.
         spread: which spread of the learning distance decides the second hypothesis: std, or var (released code).
@@ -114,6 +117,7 @@ class MeasureConfig:
     margin: float = 0.2
     scope: str = "dataset"
     empty: str = "skip"
+    path: str = "epochs"
     initial: bool = False
     path_lag: int = 0
     spread: str = "std"

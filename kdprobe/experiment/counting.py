@@ -13,6 +13,7 @@ _EMPTY = {
     "skip": "are left out of lambda, D and rho",
     "zero": "count as 0 in lambda and rho, and in D as learned first",
 }
+_PATHS = {"epochs": "from one kept epoch to the next", "steps": "summed over all optimiser steps"}
 _SPREADS = {"std": "D_std, the standard deviation", "var": "D_var, the variance (the released code's D_std)"}
 
 
@@ -56,7 +57,7 @@ def counting_sentences(config: ExperimentConfig) -> str:
     return (
         f"How it was counted: a concept lies more than {measure.margin:g} nats below the background's mean entropy, "
         f"{_SCOPES[measure.scope]}; a cell is foreground by the rule {measure.cell_rule}{masks}; images without "
-        f"concepts {_EMPTY[measure.empty]}; {chosen}. D is the way of {_WEIGHTS[measure.weights]}, from one kept epoch "
-        f"to the next{lag if measure.path_lag else ''}; D and rho count from epoch {first} on; H2 is judged by D_mean "
-        f"and {_SPREADS[measure.spread]}."
+        f"concepts {_EMPTY[measure.empty]}; {chosen}. D is the way of {_WEIGHTS[measure.weights]}, "
+        f"{_PATHS[measure.path]}{lag if measure.path_lag else ''}; D and rho count from epoch {first} on; "
+        f"H2 is judged by D_mean and {_SPREADS[measure.spread]}."
     )

@@ -70,4 +70,6 @@ def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
         found.plan.probe.images[:2],
         config.measure.weights,
     )
-    return load_measurement(found.member.folder, found.snapshots, found.plan, names, stage=found.stage)
+    return load_measurement(
+        found.member.folder, found.snapshots, found.plan, names, stage=found.stage, path=config.measure.path
+    )

@@ -98,6 +98,7 @@ ROWS: tuple[Row, ...] = (
         "released",
         "paper: the sums run over all epochs k; code: 0, 2, 5, 10, 15, 20, 25, 30, 40, 50, 70, ...",
     ),
+    Row("training.path_length", False, True, "what measure.path steps needs"),
     Row("measure.images", OPEN, 500, "code: drawn from the training images"),
     Row("measure.foreground_share", OPEN, [0.0, 1.0], "code: no limit"),
     Row("measure.grid", OPEN, 16, "code"),
@@ -127,6 +128,12 @@ ROWS: tuple[Row, ...] = (
         "paper: the mean over the background of the image, whether of all images: check in the PDF",
     ),
     Row("measure.empty", OPEN, "zero", "code: shares of images without concepts count as 0"),
+    Row(
+        "measure.path",
+        "epochs",
+        "steps",
+        "paper: from w_(k-1) to w_k, after each epoch; code: over all steps",
+    ),
     Row(
         "measure.initial",
         False,

@@ -80,6 +80,10 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
         say(note)
     check_members(config, material, found)
     _check_filter(config, found)
+    if config.measure.path == "steps" and not config.training.path_length:
+        raise ConfigError(
+            "measure.path steps needs what training.path_length true writes down; set both, or measure.path epochs."
+        )
     say(_headline(config, material, found))
     say(_forecast(config, material, found, folder).sentence())
     return found, material

@@ -38,6 +38,8 @@ def specification(
         "weights": _weights(config) if member.role == "teacher" else None,
         "teacher_sha256": teacher if member.recipe.teacher else None,
     }
+    if config.training.path_length:
+        content["path_length"] = [config.measure.weights, config.measure.layer]
     files = _files(config, member)
     return json.loads(json.dumps(content | ({"files": files} if files else {})))
 
@@ -113,7 +115,8 @@ def _different(wanted: dict[str, Any], trained: dict[str, Any]) -> list[str]:
 def _training(settings: TrainingSettings) -> dict[str, Any]:
     """The settings that decide weights, or which of them are kept; those of newer versions only where they are used."""
     values = asdict(settings)
-    del values["on_error"]
+    for name in ("on_error", "path_length"):
+        del values[name]
     if values["snapshots"] == 1:
         del values["snapshots"]
     return values

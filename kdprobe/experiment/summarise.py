@@ -151,7 +151,7 @@ def _notes(
     flagged = {name: m.flagged for name, m in whole.items() if m.flagged}
     if flagged:
         notes.append(f"Estimates that did not reach the target entropy (kept, flagged): {flagged}.")
-    notes += _gaps(found)
+    notes += _gaps(found, straight=config.measure.path == "epochs")
     lengths = {len(m.snapshots) - 1 for m in found}
     if len(lengths) > 1:
         notes.append(
@@ -166,7 +166,7 @@ def _notes(
     return notes
 
 
-def _gaps(found: Sequence[Measurable]) -> list[str]:
+def _gaps(found: Sequence[Measurable], *, straight: bool) -> list[str]:
     """What was not kept of the analysed stages, and what the metrics then mean."""
     notes = []
     for m in found:
@@ -180,7 +180,7 @@ def _gaps(found: Sequence[Measurable]) -> list[str]:
             notes.append(
                 f"{m.member.name}: of epochs {kept[0]} ... {stage['last_epoch']} the weights of {len(lacking)} were "
                 f"not kept{why}: M, D and rho are over the {len(kept) - 1} kept after epoch {kept[0]} "
-                f"({', '.join(map(str, kept[1:]))}), D along straight lines between them."
+                f"({', '.join(map(str, kept[1:]))}){', D along straight lines between them' if straight else ''}."
             )
         elif failed:
             notes.append(

@@ -4,12 +4,13 @@ from typing import Any
 
 from torch import nn
 
+from kdprobe.analysis import PATH_FILE, weight_names
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment.beginning import begin_anew
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member
 from kdprobe.experiment.provenance import provenance
-from kdprobe.experiment.setup import Material, build
+from kdprobe.experiment.setup import Material, build, device
 from kdprobe.experiment.specification import member_settings, resume_of
 from kdprobe.networks import PartialWeights
 from kdprobe.storage import write_json
@@ -52,6 +53,8 @@ def train_member(
             teacher=teacher if member.recipe.teacher else None,
             seed=config.seed,
             log_path=member.folder / "metrics.jsonl",
+            path_length=_followed(config, material, model),
+            path_log=member.folder / PATH_FILE,
             show_progress=show_progress,
             resume=resume,
         )
@@ -91,6 +94,14 @@ def _started_from(model: nn.Module) -> dict[str, str]:
     """In words, which pretrained weights the network had at first, if any."""
     taken = getattr(model, "pretrained", None)
     return {} if not isinstance(taken, PartialWeights) else {"started_from": taken.sentence()}
+
+
+def _followed(config: ExperimentConfig, material: Material, model: nn.Module) -> tuple[str, ...]:
+    """The weights whose way is written down step by step: those of the learning distance, if any."""
+    if not config.training.path_length:
+        return ()
+    example = material.probe.images[:2].to(device(config))
+    return weight_names(model, config.measure.layer, example, config.measure.weights)
 
 
 def _loaded(model: nn.Module, material: Material, member: Member) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a training writes: snapshots, log and resume points; and what it finds of one that was interrupted."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning.pytorch as L
@@ -28,6 +29,9 @@ class Journal:
         test_data: LabelledImages | None,
         log_path: Path | None,
         resume: Resume | None,
+        *,
+        path_length: Sequence[str] = (),
+        path_log: Path | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._store = store
@@ -37,9 +41,12 @@ class Journal:
         if point is not None:
             remove_newer(point, store)
             if log_path is not None:
-                mended_log(log_path, point.lines)
+                mended_log(log_path, point.epoch, point.lines)
+            if path_log is not None:
+                mended_log(path_log, point.epoch)
         self.so_far = point or ResumePoint.of_nothing()  #: how the training stood when it was interrupted
         self.log = EpochLog(test_data, log_path, self.so_far.lines, settings.on_error)
+        self._path = {"path_length": [*path_length], "log_path": path_log} if path_length else {}
         self._snapshots: list[WeightSnapshots] = []
         self._unwritten: list[int] = []  # epochs whose weights `restore` could not write
         self._unnoted: list[int] = []
@@ -92,6 +99,7 @@ class Journal:
             module="student",
             **self._settings.kept(),
             on_error=self._settings.on_error,
+            **self._path,
         )
         self._snapshots.append(snapshots)
         inside = self.so_far.epoch > plan.first_epoch

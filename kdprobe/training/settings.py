@@ -25,6 +25,7 @@ class TrainingSettings:
         device: cpu, cuda or auto (cuda where there is one).
         snapshots: which epochs are kept: every n-th (1: all), those of a list, or released (the published code's list);
             the first and the last of each stage always are.
+        path_length: write down, epoch by epoch, how far the weights moved optimiser step by step (measure.path steps).
         on_error: what a snapshot that cannot be written does (disk full): warn (and go on) or raise.
     """
 
@@ -39,6 +40,7 @@ class TrainingSettings:
     flips: bool = False
     device: str = "auto"
     snapshots: int | list[int] | str = 1
+    path_length: bool = False
     on_error: str = "warn"
 
     def __post_init__(self) -> None:

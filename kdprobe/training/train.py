@@ -1,5 +1,6 @@
 """Training a network by a recipe."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def train_network(
     teacher: nn.Module | None = None,
     seed: int,
     log_path: str | Path | None = None,
+    path_length: Sequence[str] = (),
+    path_log: str | Path | None = None,
     show_progress: bool = False,
     resume: Resume | None = None,
 ) -> TrainingResult:
@@ -46,6 +49,8 @@ def train_network(
     machine the same seed gives the same bytes. Afterwards the training flags, requires_grad and device of
     `model` and `teacher`, and the states of the random generators, are as before. With `log_path`, a JSON
     line per epoch (epoch, stage, step, loss, accuracy, seconds) is appended there; epoch 0 has no loss.
+    With `path_length`, names of parameters, each stage's way of these, optimiser step by step, is appended
+    to `path_log` (see `WeightSnapshots`).
 
     With `resume` all that is needed to go on is noted after every epoch, and a training that was interrupted
     goes on after the last epoch noted, to the same bytes as one that was not. Generators are seeded anew in
@@ -60,7 +65,15 @@ def train_network(
     device = training_device(settings)
     taps = [filled_in_tap(stage, layer) for stage in recipe.stages]
     check_training(model, recipe, taps, train_data, teacher)
-    journal = Journal(store, settings, test_data, None if log_path is None else Path(log_path), resume)
+    journal = Journal(
+        store,
+        settings,
+        test_data,
+        None if log_path is None else Path(log_path),
+        resume,
+        path_length=path_length,
+        path_log=None if path_log is None else Path(path_log),
+    )
     batches = Batches(
         train_data.images, train_data.labels, settings.batch_size, seed=seed, flips=settings.flips
     )

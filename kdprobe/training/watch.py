@@ -87,10 +87,8 @@ def tolerated(on_error: str, epoch: int, failed: list[int]) -> Iterator[None]:
         warnings.warn(f"After epoch {epoch}: {error} The training goes on.", UserWarning, stacklevel=3)
 
 
-def mended_log(path: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """Makes the log at `path` end where `lines` end: later lines and torn ones go, missing ones are put in."""
-    lines = list(lines)
-    last = max(line["epoch"] for line in lines)
+def mended_log(path: Path, last: int, lines: Iterable[dict[str, Any]] = ()) -> None:
+    """Makes the log at `path` end at epoch `last`: later lines and torn ones go, those of `lines` are put in."""
     there = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     kept = [line for line in map(_parsed, there) if line is not None and line["epoch"] <= last]
     kept += [line for line in lines if line not in kept]

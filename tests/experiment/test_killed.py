@@ -20,9 +20,11 @@ TINY = ExperimentConfig(
     model_options={"widths": [4, 4, 4], "fc": 6},
     teacher=TeacherConfig(epochs=2),
     students=["feature"],
-    training=TrainingSettings(epochs=2, classifier_epochs=1, batch_size=4, device="cpu", flips=True),
+    training=TrainingSettings(
+        epochs=2, classifier_epochs=1, batch_size=4, device="cpu", flips=True, path_length=True
+    ),
     measure=MeasureConfig(
-        images=3, foreground_share=(0.01, 0.9), grid=8, tolerance=None, redraws=2, resamples=10
+        images=3, foreground_share=(0.01, 0.9), grid=8, tolerance=None, redraws=2, resamples=10, path="steps"
     ),
     report=ReportConfig(images=1, epochs=2),
 )

@@ -56,7 +56,7 @@ def disk_full(monkeypatch, after):
     monkeypatch.setattr(os, "open", full)
 
 
-def training(train, net, folder, recipe, **settings):
+def training(train, net, folder, recipe, *, path_length=(), **settings):
     """Starts, or goes on with, the training of one network in `folder`."""
     model = net(seed=0)
     result = train(
@@ -67,6 +67,8 @@ def training(train, net, folder, recipe, **settings):
         store=SnapshotStore(folder / "snapshots"),
         log_path=folder / "metrics.jsonl",
         resume=Resume(folder, ASKED),
+        path_length=path_length,
+        path_log=folder / "path_length.jsonl",
     )
     return model, result
 
@@ -103,6 +105,28 @@ def test_stopped_in_every_epoch_it_ends_with_the_same_bytes(
         expected.steps,
         expected.accuracy,
     )
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])  # the second stage begins after three
+def test_the_way_of_the_weights_goes_on_where_it_was(train, net, tmp_path, monkeypatch, epoch):
+    names = {"path_length": ["head.fc1.weight", "head.fc3.weight"]}
+    training(train, net, tmp_path / "whole", "feature", **names)
+    training(train, net, tmp_path / "without", "feature")
+    with monkeypatch.context() as patch:
+        stopping(patch, epoch, 1)
+        with pytest.raises(Stopped):
+            training(train, net, tmp_path / "parts", "feature", **names)
+    log = tmp_path / "parts" / "path_length.jsonl"
+    with log.open("a") as file:  # of an epoch that ended, but was not noted before the process died
+        file.write(json.dumps({"epoch": epoch + 1, "path_length": 7.0}) + '\n{"epo')
+    training(train, net, tmp_path / "parts", "feature", **names)
+    assert log.read_bytes() == (tmp_path / "whole" / "path_length.jsonl").read_bytes()
+    lengths = [line["path_length"] for line in read_jsonl(log)]
+    assert [line["epoch"] for line in read_jsonl(log)] == [1, 2, 3, 4, 5]
+    assert 0 < lengths[0] < lengths[1] < lengths[2] and 0 < lengths[3] < lengths[4]
+    assert record(tmp_path / "parts") == record(tmp_path / "whole")
+    assert record(tmp_path / "without") == record(tmp_path / "whole")  # looking on changes nothing
+    assert not (tmp_path / "without" / "path_length.jsonl").exists()
 
 
 def test_no_epoch_that_was_noted_is_trained_again(train, net, tmp_path, monkeypatch):
