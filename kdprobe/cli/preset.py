@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 from kdprobe.experiment.presets import OPEN, ROWS, By, default_of, nested, preset_settings
 
 WIDTH = 100  #: columns at most
-_SETTING, _VALUE = 28, 34
+_SETTING, _VALUE = 32, 34
 _LEGEND = (
     "open [x]: the paper does not settle it, as far as known here, or the code has no such thing, and "
     "kdprobe's default x stands. Settings that are not listed are kdprobe's own and in neither."

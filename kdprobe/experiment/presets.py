@@ -85,7 +85,20 @@ ROWS: tuple[Row, ...] = (
         By("model", ((_RESNET, 0.1),), 0.01),
         "code: from scratch; a tenth of it from pretrained convolutions",
     ),
-    Row("training.schedule", OPEN, OPEN, "code: log-spaced over one decade, an epoch at a time"),
+    Row(
+        "training.student_learning_rate",
+        OPEN,
+        By(
+            "model",
+            (
+                (_RESNET, By("measure.layer", ((("fc2", "fc3"), 0.1),), OPEN)),
+                ((*_ALEXNET, "vgg1?"), By("measure.layer", ((("fc1",), 1e-4), (("fc2", "fc3"), 1e-3)), OPEN)),
+            ),
+            OPEN,
+        ),
+        "code: its hints by layer; of conv and of fc1 of ResNets they say nothing clear. null: as the baseline",
+    ),
+    Row("training.schedule", OPEN, "log_decade", "code: log-spaced over one decade; some layers constant"),
     Row(
         "training.flips",
         OPEN,

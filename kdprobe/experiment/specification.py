@@ -45,12 +45,13 @@ def specification(
 
 
 def member_settings(config: ExperimentConfig, member: Member) -> TrainingSettings:
-    """The settings of the config; the teacher has epochs of its own."""
-    return (
-        replace(config.training, epochs=config.teacher.epochs)
-        if member.role == "teacher"
-        else config.training
-    )
+    """The settings of the config; the teacher has epochs of its own, students may have a learning rate of theirs."""
+    training, own = config.training, {"student_learning_rate": None}
+    if member.role == "teacher":
+        own["epochs"] = config.teacher.epochs
+    if member.role == "student" and training.student_learning_rate is not None:
+        own["learning_rate"] = training.student_learning_rate
+    return replace(training, **own)
 
 
 def resume_of(config: ExperimentConfig, member: Member, wanted: dict[str, Any]) -> Resume:
@@ -115,7 +116,7 @@ def _different(wanted: dict[str, Any], trained: dict[str, Any]) -> list[str]:
 def _training(settings: TrainingSettings) -> dict[str, Any]:
     """The settings that decide weights, or which of them are kept; those of newer versions only where they are used."""
     values = asdict(settings)
-    for name in ("on_error", "path_length"):
+    for name in ("on_error", "path_length", "student_learning_rate"):
         del values[name]
     if values["snapshots"] == 1:
         del values["snapshots"]

@@ -24,6 +24,7 @@ from kdprobe.experiment.counting import count_settings, counting_sentences, samp
 from kdprobe.experiment.measuring import Measurable, measured
 from kdprobe.experiment.presets import preset_notes
 from kdprobe.experiment.provenance import provenance
+from kdprobe.experiment.schedules import schedule_notes
 from kdprobe.experiment.setup import Material
 from kdprobe.metrics import METRICS
 from kdprobe.records import ExperimentSummary, NetworkSummary
@@ -125,6 +126,7 @@ def _notes(
     probe, usable, notes = material.probe, common_images(whole), preset_notes(config)
     notes.append(f"{len(probe.ids)} probe images from the training split, un-augmented.")
     notes.append("One seed: the intervals leave out the variation between seeds.")
+    notes += schedule_notes(found)
     notes += probe.notes
     if material.train.foreground_kind == "central":
         notes.append("The foreground is a fixed central square, not the object: N_fg and N_bg are coarse.")

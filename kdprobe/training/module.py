@@ -127,6 +127,13 @@ class StageModule(L.LightningModule):
             )
         if s.schedule == "constant":
             return optimiser
-        steps = len(self._batches) * self.plan.epochs
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=s.learning_rate, total_steps=steps)
+        per_epoch, epochs = len(self._batches), self.plan.epochs
+        if s.schedule == "one_cycle":
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimiser, max_lr=s.learning_rate, total_steps=per_epoch * epochs
+            )
+        else:
+            schedule = torch.optim.lr_scheduler.LambdaLR(
+                optimiser, lambda step: 10 ** -min(step // per_epoch / max(epochs - 1, 1), 1)
+            )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -17,9 +17,11 @@ class TrainingSettings:
         classifier_epochs: of the stages that a recipe counts in `classifier_epochs`.
         batch_size: images of one step.
         learning_rate: the highest one, where the schedule changes it.
+        student_learning_rate: the same of the students; null: theirs is matched to the baseline's. In an experiment.
         weight_decay: of the optimiser.
         optimiser: adamw or sgd.
-        schedule: one_cycle (over each stage) or constant.
+        schedule: one_cycle (over each stage), constant, or log_decade (down to a tenth over each stage, in equal
+            factors from epoch to epoch, as in the released code).
         momentum: of sgd.
         flips: show every image, in every epoch, mirrored left to right with probability one half.
         device: cpu, cuda or auto (cuda where there is one).
@@ -33,6 +35,7 @@ class TrainingSettings:
     classifier_epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 3e-3
+    student_learning_rate: float | None = None
     weight_decay: float = 1e-2
     optimiser: str = "adamw"
     schedule: str = "one_cycle"
@@ -50,10 +53,13 @@ class TrainingSettings:
                 raise ConfigError(f"{name} must be a whole number from 1 on, got {value!r}.")
         for name, lowest in (
             ("learning_rate", "above 0"),
+            ("student_learning_rate", "above 0"),
             ("weight_decay", "0 or more"),
             ("momentum", "0 or more"),
         ):
             value = getattr(self, name)
+            if value is None and name == "student_learning_rate":
+                continue
             usable = isinstance(value, int | float) and math.isfinite(value)
             if not usable or value < 0 or (value == 0 and lowest == "above 0"):
                 raise ConfigError(f"{name} must be a number, {lowest}, got {value!r}.")
@@ -61,7 +67,7 @@ class TrainingSettings:
             raise ConfigError(f"momentum must be below 1, got {self.momentum!r}.")
         choices = {
             "optimiser": ("adamw", "sgd"),
-            "schedule": ("one_cycle", "constant"),
+            "schedule": ("one_cycle", "constant", "log_decade"),
             "device": ("auto", "cpu", "cuda"),
             "on_error": ("warn", "raise"),
         }

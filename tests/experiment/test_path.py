@@ -73,3 +73,12 @@ def test_following_the_weights_does_not_change_them(finished, tmp_path):
     for first, second in zip(ours.list(), theirs.list(), strict=True):
         one, other = ours.load(first), theirs.load(second)
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_an_earlier_training_left_goes_when_it_begins_anew(finished, tmp_path):
+    folder, _ = finished
+    left = tmp_path / "out" / "networks" / "baseline" / "path_length.jsonl"
+    left.parent.mkdir(parents=True)
+    left.write_text('{"epoch": 1, "path_length": 7.0}\n')
+    quietly(STEPS, tmp_path / "out")
+    assert left.read_bytes() == (folder / "networks" / "baseline" / "path_length.jsonl").read_bytes()

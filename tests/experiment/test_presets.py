@@ -50,6 +50,23 @@ def test_what_a_preset_fills_in(name, model, data, expected):
     assert {setting: found.get(setting) for setting in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("model", "layer", "rate"),
+    [
+        ("vgg16", "fc1", 1e-4),
+        ("alexnet", "fc3", 1e-3),
+        ("resnet50", "fc2", 0.1),
+        ("resnet50", "fc1", None),
+        ("vgg16", "conv", None),
+        ("vgg_small", "fc1", None),
+    ],
+)
+def test_the_released_rate_of_the_student_goes_by_network_and_layer(model, layer, rate):
+    found = preset_settings("released", view(model, layer=layer))
+    assert found.get("training.student_learning_rate") == rate
+    assert found["training.schedule"] == "log_decade" and found["training.path_length"]
+
+
 def test_what_is_open_is_not_filled_in():
     paper = preset_settings("paper", view())
     assert not {"measure.weights", "measure.grid", "measure.protocol", "data.options.mask_rule"} & set(paper)

@@ -21,6 +21,7 @@ HARD = {"epochs": 3, "classifier_epochs": 2, "flips": True}
 SETTINGS = {
     "adamw": {"optimiser": "adamw", "schedule": "one_cycle"},
     "momentum": {"optimiser": "sgd", "schedule": "one_cycle", "momentum": 0.9},
+    "log_decade": {"optimiser": "sgd", "schedule": "log_decade", "momentum": 0.9},
     "constant": {"optimiser": "sgd", "schedule": "constant", "momentum": 0.5},
 }
 LEFT_OUT = "seconds"
