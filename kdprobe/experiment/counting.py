@@ -1,6 +1,7 @@
 """How concepts are counted, as the analyses take it and as the report says it."""
 
 from kdprobe.analysis import CountSettings, SampleFilter
+from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
 
 _WEIGHTS = {
@@ -38,6 +39,16 @@ def sample_filter(config: ExperimentConfig) -> SampleFilter | None:
     if measure.sample_filter == "none":
         return None
     return SampleFilter(measure.filter_from_epoch, measure.filter_keep)
+
+
+def check_filter(config: ExperimentConfig, name: str, last: int) -> None:
+    """Raises ConfigError if `name`, analysed up to epoch `last`, has no epoch that the sample filter looks at."""
+    first = config.measure.filter_from_epoch
+    if config.measure.sample_filter != "none" and last < first:
+        raise ConfigError(
+            f"The sample filter looks at epochs from {first} on, and {name} is analysed up to epoch {last}; "
+            "lower measure.filter_from_epoch, or set measure.sample_filter none."
+        )
 
 
 def counting_sentences(config: ExperimentConfig) -> str:

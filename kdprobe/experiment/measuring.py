@@ -13,9 +13,11 @@ from kdprobe.analysis import (
     measure_run,
     missing_shards,
     plan_measurement,
+    step_path,
     weight_names,
 )
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.counting import check_filter
 from kdprobe.experiment.members import Member, analysed_stage
 from kdprobe.experiment.setup import Material, build_empty, measure_settings
 from kdprobe.storage import Snapshot
@@ -33,10 +35,18 @@ class Measurable:
 
 
 def measurable(config: ExperimentConfig, material: Material, member: Member) -> Measurable:
-    """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher."""
+    """The analysed snapshots of a finished network: all, or the last alone if the config says so of the teacher.
+
+    Raises ConfigError or SnapshotError, before anything is measured, if it cannot be counted as the config says.
+    """
     model = build_empty(config, material, member.role)
     plan = plan_measurement(model, material.probe, measure_settings(config))
     stage = analysed_stage(member)
+    first, last = stage[0].epoch, stage[-1].epoch
+    if member.role != "teacher":
+        check_filter(config, member.name, last - first)
+    if config.measure.path == "steps":
+        step_path(member.folder, _names(config, model, plan), first, [snapshot.epoch for snapshot in stage])
     last_alone = member.role == "teacher" and config.measure.teacher == "last"
     return Measurable(member, model, plan, stage[-1:] if last_alone else stage, stage)
 
@@ -64,12 +74,12 @@ def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
 
 def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
     """What was measured of a network, with the path of the weights that the config names."""
-    names = weight_names(
-        found.model,
-        config.measure.layer,
-        found.plan.probe.images[:2],
-        config.measure.weights,
-    )
+    names = _names(config, found.model, found.plan)
     return load_measurement(
         found.member.folder, found.snapshots, found.plan, names, stage=found.stage, path=config.measure.path
     )
+
+
+def _names(config: ExperimentConfig, model: nn.Module, plan: MeasurePlan) -> tuple[str, ...]:
+    """The weights of the learning distance."""
+    return weight_names(model, config.measure.layer, plan.probe.images[:2], config.measure.weights)

@@ -11,6 +11,7 @@ import yaml
 from kdprobe.analysis import missing_shards, plan_measurement, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.counting import check_filter
 from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, resume_bytes, seconds_per_epoch
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
@@ -79,27 +80,22 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
     for note in material.probe.notes:
         say(note)
     check_members(config, material, found)
-    _check_filter(config, found)
-    if config.measure.path == "steps" and not config.training.path_length:
-        raise ConfigError(
-            "measure.path steps needs what training.path_length true writes down; set both, or measure.path epochs."
-        )
+    _check_counting(config, found)
     say(_headline(config, material, found))
     say(_forecast(config, material, found, folder).sentence())
     return found, material
 
 
-def _check_filter(config: ExperimentConfig, found: list[Member]) -> None:
-    """Raises ConfigError if a network that is compared will have no epoch that the sample filter looks at."""
-    first = config.measure.filter_from_epoch
+def _check_counting(config: ExperimentConfig, found: list[Member]) -> None:
+    """Raises ConfigError if what is to be trained cannot be counted as asked."""
+    if config.measure.path == "steps" and not config.training.path_length:
+        raise ConfigError(
+            "measure.path steps needs what training.path_length true writes down; set both, or measure.path epochs."
+        )
     for member in found:
         stage = member.recipe.stages[member.recipe.analysed_stage]
-        last = member_settings(config, member).stage_epochs(stage.epochs)
-        if config.measure.sample_filter != "none" and member.role != "teacher" and last < first:
-            raise ConfigError(
-                f"The sample filter looks at epochs from {first} on, and {member.name} is analysed up to epoch {last}; "
-                "lower measure.filter_from_epoch, or set measure.sample_filter none."
-            )
+        if member.role != "teacher":
+            check_filter(config, member.name, member_settings(config, member).stage_epochs(stage.epochs))
 
 
 def train_all(

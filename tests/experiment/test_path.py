@@ -1,5 +1,6 @@
 """The learning distance over optimiser steps, from training to report; killed runs are in test_killed."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -56,6 +57,18 @@ def test_other_weights_than_those_followed_are_refused(finished):
         SnapshotError, match=r"follows classifier\.fc1\.weight, and measure\.weights asks for"
     ):
         measure_networks(folder, other, show_progress=False)
+
+
+def test_what_cannot_be_counted_is_refused_before_anything_is_measured(finished, tmp_path, monkeypatch):
+    folder, _ = finished
+    monkeypatch.setattr("kdprobe.experiment.later.measure_all", lambda *_, **__: pytest.fail("measured"))
+    late = replace(STEPS, measure=replace(STEPS.measure, sample_filter="released"))
+    with pytest.raises(ConfigError, match="from 40 on, and baseline is analysed up to epoch 2"):
+        measure_networks(folder, late, show_progress=False)
+    shutil.copytree(folder, tmp_path / "out")
+    (tmp_path / "out" / "networks" / "baseline" / "path_length.jsonl").unlink()
+    with pytest.raises(SnapshotError, match=r"baseline/path_length\.jsonl is missing"):
+        measure_networks(tmp_path / "out", STEPS, show_progress=False)
 
 
 def test_asking_for_steps_that_will_not_be_written_down_is_refused_before_training(tmp_path):
