@@ -16,9 +16,10 @@ import numpy as np
 
 from kdprobe.analysis import common_images, network_values
 from kdprobe.experiment import read_config
+from kdprobe.experiment.counting import count_settings
 from kdprobe.experiment.measuring import measurable, measured
 from kdprobe.experiment.members import members
-from kdprobe.experiment.setup import count_settings, load_material
+from kdprobe.experiment.setup import load_material
 from kdprobe.metrics import METRICS, verdict
 from kdprobe.records import Interval
 from kdprobe.storage import read_json, write_atomically
