@@ -215,7 +215,6 @@ def main() -> None:
             print(precision(name, model, layer, batch, wanted), flush=True)
         rows += found
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(Path(f"{options.out}.csv"), rows)
 
 

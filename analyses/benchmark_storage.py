@@ -228,7 +228,6 @@ def main() -> None:
             show(found)
             rows += found
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(Path(f"{options.out}.csv"), rows)
 
 

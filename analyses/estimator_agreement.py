@@ -173,7 +173,6 @@ def main() -> None:
                     f"work {row['work']:.0f} (1/{row['times_less_work']:.1f})",
                     flush=True,
                 )
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(Path(f"{options.out}.csv"), rows)
 
 

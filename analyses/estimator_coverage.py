@@ -97,7 +97,6 @@ def main() -> None:
     for case in options.cases:
         rows.append(row_of(case, options.images, options.repeats, options.pathwise, tolerance))
         print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_table(Path(f"{options.out}.csv"), rows)
 
 

@@ -116,7 +116,6 @@ def main() -> None:
                     "verdict": verdict(interval, metric.higher_is_better),
                 }
             )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     write_table(Path(f"{options.out}_seeds.csv"), rows)
     write_table(Path(f"{options.out}_pooled.csv"), summary)
 

@@ -128,7 +128,8 @@ def test_a_torchscript_archive_is_refused(tmp_path):
 
 
 def test_safetensors_with_metadata(tmp_path):
-    safetensors = pytest.importorskip("safetensors.torch")
+    import safetensors.torch as safetensors
+
     path = tmp_path / "weights.safetensors"
     safetensors.save_file(STATE, path, metadata={"epoch": "3"})
     file = read_weight_file(path)

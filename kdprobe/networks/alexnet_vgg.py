@@ -27,9 +27,7 @@ def _build(
     check_head(name, dropout, fc)
     import torchvision.models
 
-    with torch.device(
-        "meta"
-    ):  # the layers alone: torchvision would draw 120 million weights that are drawn again
+    with torch.device("meta"):  # the layers alone: all their weights are drawn below
         model = getattr(torchvision.models, name)(weights=None, dropout=dropout)
         linear = [k for k, layer in enumerate(model.classifier) if isinstance(layer, nn.Linear)]
         widths = (model.classifier[linear[0]].in_features, fc, fc, num_classes)

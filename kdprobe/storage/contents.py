@@ -1,7 +1,8 @@
 """Reading a binary file: bytes verified first, then the guards, then every tensor against its own sha256."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from h5py import h5s
 
+from kdprobe.errors import KdprobeError
 from kdprobe.storage.dtypes import to_tensor
 from kdprobe.storage.envelope import IN_MEMORY, corrupt, opened_verified
 from kdprobe.storage.guards import Refused, guarded_contents
@@ -61,13 +63,23 @@ def parsed(path: str | os.PathLike, kind: str | None, in_memory: int, use: Calla
 def _looked_into(
     path: Path, kind: str | None, content: BinaryIO, size: int, use: Callable[..., tuple]
 ) -> tuple:
+    with opened_hdf5(path, content) as file:
+        header, contents = guarded_contents(file, size)
+        if kind is not None and header.get("kind") != kind:
+            raise Refused(f"it is not a file of kind {kind!r}")
+        return use(header, contents)
+
+
+@contextmanager
+def opened_hdf5(path: Path, content: BinaryIO) -> Iterator[h5py.File]:
+    """`content` of the file at `path` as HDF5; what goes wrong inside is SnapshotCorruptError.
+
+    Errors of kdprobe and a lack of memory go through as they are.
+    """
     try:
         with h5py.File(content, "r") as file:
-            header, contents = guarded_contents(file, size)
-            if kind is not None and header.get("kind") != kind:
-                raise Refused(f"it is not a file of kind {kind!r}")
-            return use(header, contents)
-    except MemoryError:
+            yield file
+    except (KdprobeError, MemoryError):
         raise
     except Refused as error:
         raise corrupt(path, str(error)) from error

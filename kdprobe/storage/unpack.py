@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5o, h5s, h5t
 
-from kdprobe.errors import KdprobeError, SnapshotCorruptError
+from kdprobe.errors import SnapshotCorruptError
 from kdprobe.storage.atomic import write_atomically
-from kdprobe.storage.envelope import BLOCK, IN_MEMORY, corrupt, opened_verified
+from kdprobe.storage.contents import opened_hdf5
+from kdprobe.storage.envelope import BLOCK, IN_MEMORY, opened_verified
 from kdprobe.storage.guarded_items import link_names, linked_dataset, number_attribute, text_attribute
 from kdprobe.storage.guards import Refused, check_storage
 from kdprobe.storage.pack import Packed
@@ -59,20 +59,11 @@ class _OtherKind(SnapshotCorruptError):
 
 def _files(file: Path) -> Iterator[tuple[str, memoryview]]:
     """Path in the run and bytes of each file in the packed `file`, verified."""
-    with opened_verified(file, IN_MEMORY) as (content, size, _):
-        try:
-            with h5py.File(content, "r") as packed:
-                root = packed["/"].id
-                if not h5a.exists(root, b"kind") or text_attribute(root, "kind", size) != KIND:
-                    raise _OtherKind(f"{file} is no packed run; give a file that kdprobe pack wrote.")
-                yield from _guarded_files(root, content, size)
-        except (KdprobeError, MemoryError):
-            raise
-        except Refused as error:
-            raise corrupt(file, str(error)) from error
-        # As for snapshots: on damaged structures h5py raises nearly every built-in error.
-        except Exception as error:
-            raise corrupt(file, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
+    with opened_verified(file, IN_MEMORY) as (content, size, _), opened_hdf5(file, content) as packed:
+        root = packed["/"].id
+        if not h5a.exists(root, b"kind") or text_attribute(root, "kind", size) != KIND:
+            raise _OtherKind(f"{file} is no packed run; give a file that kdprobe pack wrote.")
+        yield from _guarded_files(root, content, size)
 
 
 def _guarded_files(root: h5g.GroupID, content: BinaryIO, size: int) -> Iterator[tuple[str, memoryview]]:

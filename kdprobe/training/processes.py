@@ -28,6 +28,7 @@ def in_first_process(trainer: L.Trainer, action: Callable[[], None]) -> None:
     if trainer.is_global_zero:
         try:
             action()
+        # Whatever it is, the other processes wait below: they are told first, then it is raised here as it was.
         except Exception as raised:
             error = raised
     sentence = trainer.strategy.broadcast(None if error is None else str(error))

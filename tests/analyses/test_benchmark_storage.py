@@ -5,8 +5,6 @@ import time
 import pytest
 import torch
 
-pytest.importorskip("safetensors")
-
 from analyses import benchmark_storage
 
 

@@ -37,7 +37,7 @@ def test_torch_files_are_plain_state_dicts(tmp_path):
 
 
 def test_safetensors_files_say_where_they_come_from(tmp_path):
-    safetensors = pytest.importorskip("safetensors")
+    import safetensors
     from safetensors.torch import load_file
 
     run = make_experiment(tmp_path / "run")
@@ -56,7 +56,6 @@ def test_safetensors_files_say_where_they_come_from(tmp_path):
 
 
 def test_every_dtype_of_a_snapshot_has_a_form(tmp_path):
-    pytest.importorskip("safetensors")
     from safetensors.torch import load_file
 
     from kdprobe.storage.dtypes import _STORED
@@ -72,7 +71,6 @@ def test_every_dtype_of_a_snapshot_has_a_form(tmp_path):
     ("name", "tensor"), [("wave", torch.ones(2, dtype=torch.complex128)), ("__metadata__", torch.ones(2))]
 )
 def test_what_safetensors_cannot_hold_is_named(tmp_path, name, tensor):
-    pytest.importorskip("safetensors")
     SnapshotStore(tmp_path).save({name: tensor}, epoch=0, step=0)
     with pytest.raises(SnapshotError, match=f"{name}.*--to torch"):
         export_snapshots(tmp_path, "safetensors")

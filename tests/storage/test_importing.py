@@ -155,7 +155,6 @@ def test_lightning_checkpoints(tmp_path):
 
 
 def test_exported_snapshots_come_back_as_they_were(tmp_path):
-    pytest.importorskip("safetensors")
     store = SnapshotStore(tmp_path / "mine" / "snapshots")
     first = store.save(weights(0), epoch=2, step=20, stage=1, weights="averaged")
     inside = store.save(weights(1), epoch=2, step=25, stage=1, partial=True)

@@ -276,7 +276,7 @@ def twice(file):
 
 OUTSIDE = [
     "../evil.h5",
-    "/tmp/evil.h5",
+    "/evil.h5",
     "a/../../evil.h5",
     ".bashrc",
     "",
