@@ -17,7 +17,7 @@ def add_data_command(commands: Any) -> None:
     check = ArgumentParser(
         description="Say what a data set holds and what is missing. Exit code 1 if a split cannot be used."
     )
-    check.add_argument("name", metavar="NAME", help="name of the data set, or file.py:function")
+    check.add_argument("name", metavar="NAME", help="as data.name in `kdprobe run --help`")
     check.add_argument("root", metavar="ROOT", nargs="?", default=None, help="folder of the data")
     check.add_argument("--seed", type=int, default=0, help="of what is drawn")
     check.add_argument(

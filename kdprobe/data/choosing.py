@@ -2,23 +2,12 @@
 
 import difflib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from kdprobe.data.images import LabelledImages
-from kdprobe.errors import ConfigError, DataError
+from kdprobe.errors import ConfigError
 
 SPLITS = ("train", "test")
-
-
-class Reading(NamedTuple):
-    """One image as it was read."""
-
-    pixels: np.ndarray  #: (3, H, W) uint8
-    foreground: np.ndarray | None  #: (H, W) bool
-    size: tuple[int, int]  #: width and height in pixels before it was resized
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -87,68 +76,13 @@ def hash_split(ids: Sequence[str], split: str, seed: int = 0) -> list[str]:
     return sorted(i for rank, i in enumerate(ordered) if (rank % 5 == 1) == (split == "test"))
 
 
-def gather(
-    *,
-    name: str,
-    split: str,
-    candidates: Sequence[Sequence[str]],
-    read: Callable[[str], Reading],
-    images_per_class: int | None,
-    seed: int,
-    classes: Sequence[str],
-    foreground_kind: str | None,
-    options: Mapping[str, Any],
-    where: Any,
-    left_out: Sequence[tuple[str, str]] = (),
-    notes: Sequence[str] = (),
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-) -> LabelledImages:
-    """Read the images of every class; one that cannot be read (DataError) is left out and noted.
-
-    `candidates[c]` are the ids of class c. With `images_per_class`, images are taken in the order of
-    `hash_order(ids, seed)` until that many are good. `left_out`: what was found unusable before, `notes`,
-    `mean` and `std`: see `LabelledImages`. DataError if no image is good.
-    """
-    found: dict[str, tuple[int, Reading]] = {}
-    bad = list(left_out)
-    for label, ids in enumerate(candidates):
-        good = 0
-        for identity in hash_order(ids, seed):
-            if images_per_class is not None and good == images_per_class:
-                break
-            try:
-                found[identity] = (label, read(identity))
-                good += 1
-            except DataError as error:
-                bad.append((identity, str(error)))
-    if not found:
-        first = f" The first of {len(bad)}: {min(bad)[1]}" if bad else ""
-        raise DataError(f"{name} has no usable image for split {split!r} in {where}.{first}")
-    ids = sorted(found, key=lambda i: (found[i][0], i))
-    labels, sizes = [found[i][0] for i in ids], [found[i][1].size for i in ids]
-    foregrounds = np.stack([found[i][1].foreground for i in ids]) if foreground_kind else None
-    images = np.empty((len(ids), *found[ids[0]][1].pixels.shape), dtype=np.uint8)
-    for place, identity in enumerate(ids):
-        images[place] = found.pop(identity)[
-            1
-        ].pixels  # given back one by one, so that no set lies there twice
-    return LabelledImages(
-        name=name,
-        split=split,
-        classes=classes,
-        images=images,
-        labels=labels,
-        ids=ids,
-        foregrounds=foregrounds,
-        foreground_kind=foreground_kind,
-        mean=mean,
-        std=std,
-        left_out=sorted(bad),
-        source_sizes=sizes,
-        notes=notes,
-        options=options,
-    )
+def grouped(keys: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The ids of each of `keys`, in their order, of `pairs` (id, key); other keys are passed over."""
+    found: dict[str, list[str]] = {key: [] for key in keys}
+    for identity, key in pairs:
+        if key in found:
+            found[key].append(identity)
+    return found
 
 
 def _some(names: Sequence[str], most: int = 12) -> str:

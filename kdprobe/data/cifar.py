@@ -1,50 +1,28 @@
 """CIFAR-10 and CIFAR-100, read by torchvision; no foreground but the central square."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
-from kdprobe.data.choosing import Reading, check_split, choose_classes, gather
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import choose_classes, grouped
 from kdprobe.data.downloads import from_torchvision
+from kdprobe.data.gather import Reading, gather
 from kdprobe.data.images import LabelledImages
-from kdprobe.errors import ConfigError
 
 
-def cifar10(
-    *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
-    download: bool = False,
-) -> LabelledImages:
+def cifar10(asked: Asked, *, download: bool = False) -> LabelledImages:
     """CIFAR-10: 32 x 32 photographs of 10 classes; `root` holds ``cifar-10-batches-py/``.
 
     There are no masks and no boxes: concepts can be counted only with ``foreground="central"``. Ids: split
     and number of the image in the files. `image_size` other than 32 resizes (bilinear). download: fetch the
     set (0.2 GB) if it is not there. Raises DataError if it is missing or damaged.
     """
-    return _cifar("CIFAR10", split, root, image_size, classes, images_per_class, foreground, seed, download)
+    return _cifar("CIFAR10", asked, download)
 
 
-def cifar100(
-    *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
-    download: bool = False,
-) -> LabelledImages:
+def cifar100(asked: Asked, *, download: bool = False) -> LabelledImages:
     """CIFAR-100: as `cifar10`, with 100 classes; `root` holds ``cifar-100-python/``."""
-    return _cifar("CIFAR100", split, root, image_size, classes, images_per_class, foreground, seed, download)
+    return _cifar("CIFAR100", asked, download)
 
 
 #: mean and std per channel of the training images, as usual in the literature
@@ -54,27 +32,12 @@ _STATISTICS = {
 }
 
 
-def _cifar(
-    which: str,
-    split: str,
-    root: str | Path | None,
-    image_size: int | None,
-    classes: int | Sequence[str] | None,
-    images_per_class: int | None,
-    foreground: str,
-    seed: int,
-    download: bool,
-) -> LabelledImages:
-    check_split(split)
-    if root is None:
-        raise ConfigError(f"{which.lower()} needs `root`: the folder that holds the unpacked files.")
-    raw = from_torchvision(which, root, download, train=split == "train")
-    chosen = choose_classes(raw.classes, classes)
-    numbers: dict[str, list[str]] = {name: [] for name in chosen}
-    for number, label in enumerate(raw.targets):
-        if raw.classes[label] in numbers:
-            numbers[raw.classes[label]].append(f"{split}/{number:05d}")
-    size = image_size or 32
+def _cifar(which: str, asked: Asked, download: bool) -> LabelledImages:
+    root = asked.folder(which.lower(), "that holds the unpacked files")
+    raw = from_torchvision(which, root, download, train=asked.split == "train")
+    chosen = choose_classes(raw.classes, asked.classes)
+    numbered = ((f"{asked.split}/{n:05d}", raw.classes[label]) for n, label in enumerate(raw.targets))
+    size = asked.image_size or 32
     mean, std = _STATISTICS[which]
 
     def read(identity: str) -> Reading:
@@ -83,24 +46,15 @@ def _cifar(
         return Reading(np.ascontiguousarray(pixels), None, image.size)
 
     return gather(
+        asked,
         name=which.lower(),
-        split=split,
-        candidates=list(numbers.values()),
+        root=root,
+        size=size,
+        candidates=grouped(chosen, numbered),
+        listing=root,
         read=read,
-        images_per_class=images_per_class,
-        seed=seed,
-        classes=chosen,
         foreground_kind=None,
-        where=root,
         notes=["This set has no masks and no boxes: for concepts, set `foreground: central`."],
         mean=mean,
         std=std,
-        options={
-            "root": str(root),
-            "image_size": size,
-            "classes": chosen,
-            "images_per_class": images_per_class,
-            "foreground": foreground,
-            "seed": seed,
-        },
     )

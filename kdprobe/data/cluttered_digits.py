@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from kdprobe.data.choosing import check_split, choose_classes
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import choose_classes
 from kdprobe.data.clutter import Clutter, paint
 from kdprobe.data.images import LabelledImages
 from kdprobe.errors import ConfigError
@@ -17,14 +17,8 @@ STD = (0.25, 0.25, 0.25)
 
 
 def cluttered_digits(
+    asked: Asked,
     *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
     digit_size: tuple[float, float] = Clutter.digit_size,
     digit_contrast: tuple[float, float] = Clutter.digit_contrast,
     fragments: int = Clutter.fragments,
@@ -44,19 +38,18 @@ def cluttered_digits(
     handwritten digits (every fifth of a class is kept for "test"). The same arguments give the same bytes.
     `classes`: digits, as text. `digit_contrast` and `texture` are in units of full brightness (0 ... 1).
     """
-    check_split(split)
-    if root is not None:
+    if asked.root is not None:
         raise ConfigError(
-            f"cluttered_digits is made in memory and takes no `root`, got {str(root)!r}; leave it out."
+            f"cluttered_digits is made in memory and takes no `root`, got {str(asked.root)!r}; leave it out."
         )
+    split, classes, size = asked.split, asked.classes, asked.image_size or 32
     clutter = Clutter(tuple(digit_size), tuple(digit_contrast), fragments, tuple(fragment_size), texture)
     chosen = choose_classes([str(d) for d in range(10)], None if classes is None else _texts(classes))
-    per_class = images_per_class or IMAGES_PER_CLASS[split]
+    per_class = asked.images_per_class or IMAGES_PER_CLASS[split]
     digits, labels = handwritten(split)
     shown = np.tile([int(c) for c in chosen], per_class)
-    generator = np.random.Generator(np.random.PCG64([seed, ("train", "test").index(split)]))
-    images, strokes, _ = paint(generator, digits, labels, shown, image_size or 32, clutter)
-    keep = foreground == "native"
+    generator = np.random.Generator(np.random.PCG64([asked.seed, ("train", "test").index(split)]))
+    images, strokes, _ = paint(generator, digits, labels, shown, size, clutter)
     return LabelledImages(
         name="cluttered_digits",
         split=split,
@@ -64,16 +57,16 @@ def cluttered_digits(
         images=images,
         labels=np.tile(np.arange(len(chosen)), per_class),
         ids=[f"{split}/{k:05d}-{digit}" for k, digit in enumerate(shown)],
-        foregrounds=strokes if keep else None,
-        foreground_kind="mask" if keep else None,
+        foregrounds=strokes if asked.native else None,
+        foreground_kind="mask" if asked.native else None,
         mean=MEAN,
         std=STD,
         options={
-            "image_size": image_size or 32,
+            "image_size": size,
             "classes": chosen,
             "images_per_class": per_class,
-            "seed": seed,
-            "foreground": foreground,
+            "seed": asked.seed,
+            "foreground": asked.foreground,
             **clutter.describe(),
         },
     )

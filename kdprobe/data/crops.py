@@ -22,9 +22,15 @@ def check_crop(crop: Any) -> float | None:
 
 
 def meets(box: Box, stored: tuple[int, int]) -> bool:
-    """Whether `box` holds a part of the image of `stored` (width, height) pixels; NaN never does."""
+    """Whether `box` holds a part of the image of `stored` (width, height) pixels; NaN or an endless one never does."""
     x0, y0, x1, y1 = box
-    return x1 >= max(x0, 0) and y1 >= max(y0, 0) and x0 < stored[0] and y0 < stored[1]
+    return (
+        all(map(math.isfinite, box))
+        and x1 >= max(x0, 0)
+        and y1 >= max(y0, 0)
+        and x0 < stored[0]
+        and y0 < stored[1]
+    )
 
 
 def check_box(box: Box, stored: tuple[int, int], what: Any) -> Box:
@@ -49,6 +55,11 @@ def crop_window(box: Box, factor: float, stored: tuple[int, int]) -> Window:
     left, right = _side(x0, x1 + 1, factor, stored[0])
     top, bottom = _side(y0, y1 + 1, factor, stored[1])
     return left, top, right, bottom
+
+
+def window_size(window: Window | None, stored: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of `window`, or of the whole image of `stored` (width, height) pixels."""
+    return stored if window is None else (window[2] - window[0], window[3] - window[1])
 
 
 def _side(low: float, high: float, factor: float, length: int) -> tuple[int, int]:

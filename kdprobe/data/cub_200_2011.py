@@ -1,31 +1,22 @@
 """CUB-200-2011 in its native layout, with masks where they are present and boxes otherwise."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from kdprobe.data.choosing import Reading, check_split, choose_classes, gather
-from kdprobe.data.crops import Box, check_box, check_crop, crop_window
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import choose_classes, grouped
+from kdprobe.data.crops import Box, check_box, check_crop, crop_window, window_size
+from kdprobe.data.gather import Reading, gather
 from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import box_mask, check_mask_rule, fit_mask, mask_values
 from kdprobe.data.reading import find_root, need_folder, read_rgb, read_rows, stored_size
-from kdprobe.data.sources import check_annotation
-from kdprobe.errors import ConfigError, DataError
+from kdprobe.data.sources import KIND_OF, check_annotation
+from kdprobe.errors import DataError
 
 _HALF = 127  #: the masks count annotators in steps of 51; above this, more than half of them said bird
 
 
 def cub_200_2011(
-    *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
-    annotation: str = "auto",
-    crop: float | None = None,
-    mask_rule: str = "majority",
+    asked: Asked, *, annotation: str = "auto", crop: float | None = None, mask_rule: str = "majority"
 ) -> LabelledImages:
     """Caltech-UCSD Birds-200-2011: photographs of 200 species with official split, boxes and masks.
 
@@ -44,36 +35,26 @@ def cub_200_2011(
     square of `image_size` pixels (default 224). Raises DataError if a file or folder is missing, or if no
     image can be used.
     """
-    check_split(split)
-    factor, native = check_crop(crop), foreground == "native"
+    factor = check_crop(crop)
     check_mask_rule(mask_rule)
-    if root is None:
-        raise ConfigError("cub_200_2011 needs `root`: the folder CUB_200_2011, which holds images.txt.")
+    root = asked.folder("cub_200_2011", "CUB_200_2011, which holds images.txt")
     root = find_root(root, "images.txt", ("CUB_200_2011",), "CUB-200-2011")
     need_folder(root / "images", "the birds")
-    masks = _masks(root)
-    kind = check_annotation(annotation, masks, f"{root} and beside it", "segmentations/") if native else None
-    paths = _table(root, "images.txt", "names of the images")
-    names = _table(root, "classes.txt", "names of the classes")
-    label_of = _table(root, "image_class_labels.txt", "class of each image")
-    in_train = _table(root, "train_test_split.txt", "official split")
+    masks = next((p for p in (root / "segmentations", root.parent / "segmentations") if p.is_dir()), None)
+    kind = (
+        check_annotation(annotation, masks, f"{root} and beside it", "segmentations/")
+        if asked.native
+        else None
+    )
     boxes = _boxes(root) if kind == "boxes" or factor is not None else {}
-    spoken = {name: (name.split(".", 1)[-1].replace("_", " "),) for name in names.values()}
-    chosen = choose_classes(list(names.values()), classes, spoken)
-    by_class: dict[str, list[str]] = {name: [] for name in chosen}
-    id_of = {}
-    for number, path in paths.items():
-        for table, what in ((label_of, "image_class_labels.txt"), (in_train, "train_test_split.txt")):
-            if number not in table:
-                raise DataError(f"{root / what} has no line for image {number} ({path}); get the file anew.")
-        name = names.get(label_of[number])
-        if name in by_class and (in_train[number] == "1") == (split == "train"):
-            by_class[name].append(path)
-            id_of[path] = number
-    size = image_size or 224
+    names, images = _tables(root, asked.split)
+    spoken = {name: (name.split(".", 1)[-1].replace("_", " "),) for name in names}
+    chosen = choose_classes(names, asked.classes, spoken)
+    number_of = {path: number for number, path, _ in images}
+    size = asked.image_size or 224
 
     def read(identity: str) -> Reading:
-        path, box, window = root / "images" / identity, boxes.get(id_of[identity]), None
+        path, box, window = root / "images" / identity, boxes.get(number_of[identity]), None
         if box is None and (kind == "boxes" or factor is not None):
             raise DataError(f"No box for {path} in {root / 'bounding_boxes.txt'}; add its line.")
         stored = stored_size(path)
@@ -89,40 +70,50 @@ def cub_200_2011(
             mask = fit_mask(
                 values if mask_rule == "released" else values > _HALF, size, file, window, mask_rule
             )
-        return Reading(
-            pixels, mask, stored if window is None else (window[2] - window[0], window[3] - window[1])
-        )
+        return Reading(pixels, mask, window_size(window, stored))
 
-    no_masks = kind == "boxes" and annotation == "auto"
+    no_masks = "No folder segmentations/ in the root or beside it: the boxes are the foreground."
     return gather(
+        asked,
         name="cub_200_2011",
-        split=split,
-        candidates=list(by_class.values()),
+        root=root,
+        size=size,
+        candidates=grouped(chosen, ((path, name) for _, path, name in images)),
+        listing=root / "images.txt",
         read=read,
-        images_per_class=images_per_class,
-        seed=seed,
+        foreground_kind=KIND_OF.get(kind),
         classes=[spoken[name][0] for name in chosen],
-        foreground_kind={"masks": "mask", "boxes": "box"}.get(kind),
-        where=root,
-        notes=["No folder segmentations/ in the root or beside it: the boxes are the foreground."]
-        if no_masks
-        else (),
-        options={
-            "root": str(root),
-            "image_size": size,
-            "classes": chosen,
-            "images_per_class": images_per_class,
-            "foreground": foreground,
-            "seed": seed,
-            "annotation": kind,
-            "crop": factor,
-            "mask_rule": mask_rule,
-        },
+        notes=[no_masks] if kind == "boxes" and annotation == "auto" else (),
+        annotation=kind,
+        crop=factor,
+        mask_rule=mask_rule,
     )
 
 
-def _masks(root: Path) -> Path | None:
-    return next((p for p in (root / "segmentations", root.parent / "segmentations") if p.is_dir()), None)
+def _tables(root: Path, split: str) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """(all classes, (number, path, class) of the images of `split`) from the tables, which must fit each other."""
+    paths = _table(root, "images.txt", "names of the images")
+    names = _table(root, "classes.txt", "names of the classes")
+    label_of = _table(root, "image_class_labels.txt", "class of each image")
+    in_train = _table(root, "train_test_split.txt", "official split")
+    images = []
+    for number, path in paths.items():
+        for table, file in ((label_of, "image_class_labels.txt"), (in_train, "train_test_split.txt")):
+            if number not in table:
+                raise DataError(f"{root / file} has no line for image {number} ({path}); get the file anew.")
+        if in_train[number] not in ("0", "1"):
+            raise DataError(
+                f"{root / 'train_test_split.txt'} says {in_train[number]!r} of image {number} ({path}), not 0 or 1; "
+                "get the file anew."
+            )
+        if label_of[number] not in names:
+            raise DataError(
+                f"{root / 'classes.txt'} has no line for class {label_of[number]} (of image {number}, {path}); "
+                "get the file anew."
+            )
+        if (in_train[number] == "1") == (split == "train"):
+            images.append((number, path, names[label_of[number]]))
+    return list(names.values()), images
 
 
 def _table(root: Path, file: str, what: str) -> dict[str, str]:

@@ -1,36 +1,24 @@
 """Anyone's own images: a folder of class folders, with masks or a boxes file beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
+from kdprobe.data.asked import Asked
 from kdprobe.data.boxes import read_boxes
-from kdprobe.data.choosing import Reading, check_split, choose_classes, gather, hash_split
+from kdprobe.data.choosing import choose_classes, grouped, hash_split
+from kdprobe.data.gather import Reading, gather
 from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import box_mask, read_mask
-from kdprobe.data.reading import image_files, need_file, need_folder, read_rgb
-from kdprobe.errors import ConfigError, DataError
+from kdprobe.data.reading import image_files, is_turned, need_file, need_folder, one_form, read_rgb
+from kdprobe.errors import DataError
 from kdprobe.paths import expanded
 
-_BESIDE = (
-    "masks",
-    "train",
-    "test",
-    "val",
-)  #: folders in ROOT that are no classes where class folders lie in ROOT itself
+#: folders in ROOT that are no classes where class folders lie in ROOT itself
+_BESIDE = ("masks", "train", "test", "val")
 
 
 def image_folder(
-    *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
-    split_seed: int = 0,
-    masks: str | None = None,
-    boxes: str | None = None,
+    asked: Asked, *, split_seed: int = 0, masks: str | None = None, boxes: str | None = None
 ) -> LabelledImages:
     """Images in class folders::
 
@@ -51,28 +39,27 @@ def image_folder(
     A single image that is unreadable, has no mask or box, or a mask without background is left out
     (`left_out`). Raises DataError if a folder is missing, or if no image can be used.
     """
-    check_split(split)
-    if root is None:
-        raise ConfigError("image_folder needs `root`: the folder that holds images/<class>/<file>.")
-    root = need_folder(expanded(root), "your images")
+    split = asked.split
+    root = need_folder(asked.folder("image_folder", "that holds images/<class>/<file>"), "your images")
     parts = {"train": root / "train", "test": root / "test" if (root / "test").is_dir() else root / "val"}
     given = parts["train"].is_dir()
     base = need_folder(parts[split], f"split {split!r}, since ROOT/train exists") if given else root
     folder = _class_parent(base)
-    known = _class_names(_class_parent(parts["train"]) if given else folder)
-    stray = sorted(set(_class_names(folder)) - set(known))
+    classes = _class_folders(folder)
+    known = _class_folders(_class_parent(parts["train"])) if given else classes
+    stray = sorted(set(classes) - set(known))
     if stray:
         raise DataError(
             f"{folder} has the class folder {stray[0]!r}, which {parts['train']} lacks; both need the same."
         )
-    chosen = choose_classes(known, classes)
-    paths = {f"{c}/{p.name}": p for c in chosen if (folder / c).is_dir() for p in image_files(folder / c)}
-    by_class = [[i for i in paths if i.split("/")[0] == c] for c in chosen]
+    chosen = choose_classes(list(known), asked.classes)
+    paths = {f"{c}/{one_form(p.name)}": p for c in chosen if c in classes for p in image_files(classes[c])}
+    by_class = grouped(chosen, ((i, i.split("/")[0]) for i in paths))
     if not given:
-        by_class = [hash_split(ids, split, split_seed) for ids in by_class]
-    mask_folder, box_file = _annotation(base, masks, boxes) if foreground == "native" else (None, None)
+        by_class = {c: hash_split(ids, split, split_seed) for c, ids in by_class.items()}
+    mask_folder, box_file = _annotation(base, masks, boxes) if asked.native else (None, None)
     listed, unreadable = read_boxes(box_file) if box_file else ({}, {})
-    size = image_size or 64
+    size = asked.image_size or 64
 
     def read(identity: str) -> Reading:
         path = paths[identity]
@@ -90,42 +77,45 @@ def image_folder(
             raise DataError(f"No box for {path} in {box_file}; add the line {identity},x0,y0,x1,y1.")
         return Reading(pixels, box_mask(listed[identity], stored, size, path), stored)
 
-    return gather(
+    data = gather(
+        asked,
         name="image_folder",
-        split=split,
+        root=root,
+        size=size,
         candidates=by_class,
+        listing=folder,
         read=read,
-        images_per_class=images_per_class,
-        seed=seed,
-        classes=chosen,
         foreground_kind="mask" if mask_folder else "box" if box_file else None,
-        where=folder,
-        options={
-            "root": str(root),
-            "image_size": size,
-            "classes": chosen,
-            "images_per_class": images_per_class,
-            "foreground": foreground,
-            "seed": seed,
-            "split_seed": split_seed,
-            "masks": str(mask_folder) if mask_folder else None,
-            "boxes": str(box_file) if box_file else None,
-        },
+        split_seed=split_seed,
+        masks=str(mask_folder) if mask_folder else None,
+        boxes=str(box_file) if box_file else None,
     )
+    return data.replaced(notes=_turns(paths[i] for i in data.ids))
+
+
+def _turns(paths: Iterable[Path]) -> list[str]:
+    count = sum(is_turned(path) for path in paths)
+    if not count:
+        return []
+    return [
+        f"A turn noted by the camera (EXIF) is not applied, in {count} image{'' if count == 1 else 's'}: "
+        "masks and boxes must refer to the pixels as they are stored."
+    ]
 
 
 def _class_parent(base: Path) -> Path:
     return base / "images" if (base / "images").is_dir() else base
 
 
-def _class_names(folder: Path) -> list[str]:
+def _class_folders(folder: Path) -> dict[str, Path]:
+    """Class -> its folder."""
     beside = () if folder.name == "images" else _BESIDE
-    names = sorted(
-        p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in beside
-    )
-    if not names:
+    found = [
+        p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name not in beside
+    ]
+    if not found:
         raise DataError(f"{folder} holds no class folder; put the images into {folder}/<class>/<file>.")
-    return names
+    return {one_form(p.name): p for p in sorted(found)}
 
 
 def _annotation(base: Path, masks: str | None, boxes: str | None) -> tuple[Path | None, Path | None]:

@@ -143,7 +143,7 @@ class LabelledImages(Dataset):
         count, (_, height, width) = len(self), self.image_shape
         square = torch.from_numpy(central_square(height, width))
         return self.replaced(
-            foregrounds=square.expand(count, -1, -1).clone(),
+            foregrounds=square.expand(count, -1, -1),  # one square in memory for all
             foreground_kind="central",
             options={**self.options, "foreground": "central"},
         )

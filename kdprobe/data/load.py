@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from kdprobe.data.choosing import check_count, check_seed, check_split, nearest
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import nearest
 from kdprobe.data.cifar import cifar10, cifar100
 from kdprobe.data.cluttered_digits import cluttered_digits
 from kdprobe.data.cub_200_2011 import cub_200_2011
@@ -20,7 +22,7 @@ from kdprobe.data.tiny_imagenet import tiny_imagenet
 from kdprobe.errors import ConfigError, DataError
 from kdprobe.external import is_reference, load_function
 
-#: name -> loader; a loader takes the keywords of `load_data` and returns LabelledImages
+#: name -> loader, which takes what was asked of all sets and the options of its own
 DATA_SETS: dict[str, Callable[..., LabelledImages]] = {
     "cluttered_digits": cluttered_digits,
     "cub_200_2011": cub_200_2011,
@@ -33,7 +35,6 @@ DATA_SETS: dict[str, Callable[..., LabelledImages]] = {
     "leeds_butterfly": leeds_butterfly,
     "image_folder": image_folder,
 }
-FOREGROUNDS = ("native", "central")
 
 
 def load_data(
@@ -61,35 +62,17 @@ def load_data(
     images_per_class: at most that many per class, chosen by `seed`; None: all.
     foreground: "native" (the set's masks or boxes) or "central" (the central 75 % of each side).
     seed: decides which images are chosen or, in a made-up set, what they show.
-    label_noise: share of the training images, 0 ... 1, that get the label of another class, drawn by `seed`;
-    the
+    label_noise: share of the training images, 0 ... 1, that get the label of another class, drawn by `seed`; the
         test split keeps its labels. Recorded in `describe()`.
     options: further options of the one set.
 
     Raises ConfigError for settings that cannot be used, DataError for data that are missing or unusable.
     """
-    check_split(split)
-    check_seed(seed)
+    asked = Asked(split, root, image_size, classes, images_per_class, foreground, seed)
     check_label_noise(label_noise)
-    if foreground not in FOREGROUNDS:
-        raise ConfigError(
-            f"foreground must be 'native' or 'central', got {foreground!r}.{nearest(foreground, FOREGROUNDS)}"
-        )
-    for value, what in ((image_size, "image_size"), (images_per_class, "images_per_class")):
-        if value is not None:
-            check_count(value, what)
     loader = _loader(name)
-    keywords = {
-        "split": split,
-        "root": root,
-        "image_size": image_size,
-        "classes": classes,
-        "images_per_class": images_per_class,
-        "foreground": foreground,
-        "seed": seed,
-    }
-    _check_options(name, loader, options, tuple(keywords))
-    data = loader(**keywords, **options)
+    _check_options(name, loader, options)
+    data = loader(asked, **options) if name in DATA_SETS else loader(**vars(asked), **options)
     if not isinstance(data, LabelledImages):
         raise DataError(f"{name} returned {type(data).__name__}; it must return kdprobe.data.LabelledImages.")
     if foreground == "central" and data.foreground_kind != "central":
@@ -97,6 +80,11 @@ def load_data(
     if label_noise > 0 and split == "train":
         data = with_wrong_labels(data, float(label_noise), seed)
     return data
+
+
+def about_data(name: str) -> str:
+    """What the docstring of the data set `name` says: layout and options. ConfigError if there is no such set."""
+    return inspect.getdoc(_loader(name)) or ""
 
 
 def _loader(name: str) -> Callable[..., LabelledImages]:
@@ -110,19 +98,20 @@ def _loader(name: str) -> Callable[..., LabelledImages]:
     )
 
 
-def _check_options(name: str, loader: Callable, options: dict[str, Any], common: tuple[str, ...]) -> None:
-    parameters = inspect.signature(loader).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+def _check_options(name: str, loader: Callable, options: dict[str, Any]) -> None:
+    parameters = dict(inspect.signature(loader).parameters)
+    common = [field.name for field in fields(Asked)]
+    if name in DATA_SETS:
+        parameters.pop("asked")
+    elif any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
-    missing = [c for c in common if c not in parameters]
-    if missing:
+    elif missing := [c for c in common if c not in parameters]:
         raise ConfigError(
             f"{name} must accept the keyword {missing[0]!r}; let it take {', '.join(common)} or **options."
         )
     for option in options:
         if option not in parameters:
-            own = [p for p in parameters if p not in common]
+            known = dict.fromkeys((*common, "label_noise", *parameters))
             raise ConfigError(
-                f"{name} has no option {option!r}; its options are {', '.join([*common, *own])}."
-                f"{nearest(option, list(parameters))}"
+                f"{name} has no option {option!r}; its options are {', '.join(known)}.{nearest(option, list(known))}"
             )

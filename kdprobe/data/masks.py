@@ -8,7 +8,7 @@ from PIL import Image
 
 from kdprobe.data.choosing import nearest
 from kdprobe.data.crops import Box, Window, check_box
-from kdprobe.data.reading import open_image
+from kdprobe.data.reading import as_stored, open_image
 from kdprobe.errors import ConfigError, DataError
 
 MASK_RULES = ("majority", "released")
@@ -45,18 +45,26 @@ def read_mask(
     if foreground is not None:
         inside = np.isin(values, sorted(foreground))
     else:
-        inside = values > (127 if len(np.unique(values)) > 2 and mask.mode != "P" else 0)
+        grey = len(np.unique(values)) > 2 and mask.mode != "P"
+        inside = values > (127 if grey else 0)
+        if grey and not inside.any():
+            raise DataError(
+                f"The grey mask {path} holds no value above 127, which is foreground; save foreground as 255, "
+                "background as 0."
+            )
     return fit_mask(inside, size, path)
 
 
 def _open_mask(path: Path, stored: tuple[int, int], indices: bool) -> Image.Image:
-    if not path.is_file():
+    if not as_stored(path).is_file():
         raise DataError(f"No mask {path}; add it, or leave the image out.")
     mask = open_image(path, "mask")
     if mask.size != stored:
+        turned = mask.size == stored[::-1]
         raise DataError(
             f"The mask {path} has {mask.size[0]} x {mask.size[1]} pixels, its image "
-            f"{stored[0]} x {stored[1]}; masks must have the size of their image."
+            f"{stored[0]} x {stored[1]}; masks must have the size of their image"
+            f"{' as it is stored: a turn noted by the camera (EXIF) is not applied' if turned else ''}."
         )
     if indices and mask.mode not in ("P", "L"):
         raise DataError(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdprobe.data.choosing import Reading, check_count, nearest
-from kdprobe.data.crops import Box, Window, check_box, check_crop, crop_window, meets
+from kdprobe.data.choosing import check_count, nearest
+from kdprobe.data.crops import Box, Window, check_box, check_crop, crop_window, meets, window_size
+from kdprobe.data.gather import Reading
 from kdprobe.data.masks import box_mask
 from kdprobe.data.object_files import AnnotatedObject, check_same_size, read_objects, same_class
 from kdprobe.data.reading import read_rgb, stored_size
@@ -79,7 +80,7 @@ def cuts(
             left_out.append((identity, str(error)))
             continue
         wanted = [o for o in objects if o.name in names and (settings.difficult or not o.difficult)]
-        small = [o for o in wanted if min(_sides(o.box)) < settings.least_side]
+        small = [o for o in wanted if 0 < min(_sides(o.box)) < settings.least_side]
         wanted = [o for o in wanted if o not in small]
         for o in small:
             width, height = _sides(o.box)
@@ -115,8 +116,7 @@ def read_cut(cut: Cut, size: int, crop: float | None, mask: Foreground | None) -
     if cut.box is not None and crop is not None:
         window = crop_window(check_box(cut.box, stored, cut.image), crop, stored)
     pixels, _ = read_rgb(cut.image, size, window)
-    shown = stored if window is None else (window[2] - window[0], window[3] - window[1])
-    return Reading(pixels, None if mask is None else mask(cut, stored, window), shown)
+    return Reading(pixels, None if mask is None else mask(cut, stored, window), window_size(window, stored))
 
 
 def boxes_as_foreground(size: int) -> Foreground:
@@ -138,5 +138,5 @@ def _sides(box: Box) -> tuple[float, float]:
 
 
 def _area(found: AnnotatedObject) -> float:
-    width, height = _sides(found.box)
+    width, height = (max(side, 0) for side in _sides(found.box))
     return width * height

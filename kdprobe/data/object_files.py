@@ -1,12 +1,13 @@
 """The XML files of Pascal VOC and ILSVRC DET: which objects an image holds, and where."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from kdprobe.data.crops import Box
-from kdprobe.data.reading import need_file
+from kdprobe.data.reading import need_file, read_rows
 from kdprobe.errors import DataError
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -32,7 +33,7 @@ def read_objects(path: Path, first_pixel: int) -> tuple[list[AnnotatedObject], t
     need_file(path, "objects of one image")
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, OSError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError, OSError) as error:  # LookupError: its encoding
         raise DataError(f"Cannot read the objects {path} ({error}); get the file anew.") from error
     objects = []
     for number, element in enumerate(root.findall("object"), start=1):
@@ -61,8 +62,7 @@ def check_same_size(annotated: tuple[int, int] | None, stored: tuple[int, int], 
 
 def listed_images(path: Path, what: str) -> list[str]:
     """The first entry of each line of an image list, each once, in the list's order."""
-    lines = need_file(path, what).read_text(encoding="utf-8").splitlines()
-    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+    return list(dict.fromkeys(row[0] for row in read_rows(path, what, 1)))
 
 
 def same_class(objects: Sequence[AnnotatedObject], name: str) -> list[Box]:
@@ -72,6 +72,7 @@ def same_class(objects: Sequence[AnnotatedObject], name: str) -> list[Box]:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text is not None else None
+        number = float(text or "")
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

@@ -1,29 +1,20 @@
 """Oxford-IIIT Pet in its native layout, with the trimaps as foreground."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from kdprobe.data.choosing import Reading, check_split, choose_classes, gather
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import choose_classes, grouped
 from kdprobe.data.downloads import from_torchvision
+from kdprobe.data.gather import Reading, gather
 from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import read_mask
 from kdprobe.data.reading import find_root, need_folder, read_rgb, read_rows
-from kdprobe.errors import ConfigError
+from kdprobe.errors import DataError
 
 FOREGROUND_VALUES = frozenset({1})  #: trimap: 1 pet, 2 background, 3 border (undecided)
 
 
-def oxford_pet(
-    *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
-    download: bool = False,
-) -> LabelledImages:
+def oxford_pet(asked: Asked, *, download: bool = False) -> LabelledImages:
     """Oxford-IIIT Pet: photographs of 37 breeds of cats and dogs with trimaps.
 
     Layout below `root` (or below ``root/oxford-iiit-pet``, where torchvision puts it): ``images/<name>.jpg``,
@@ -37,43 +28,54 @@ def oxford_pet(
 
     Raises DataError if a file or folder is missing, or if no image can be used.
     """
-    check_split(split)
-    if root is None:
-        raise ConfigError("oxford_pet needs `root`: the folder that holds images/ and annotations/.")
+    root = asked.folder("oxford_pet", "that holds images/ and annotations/")
     if download:
         from_torchvision("OxfordIIITPet", root, split="trainval", target_types="segmentation")
     root = find_root(root, "annotations", ("oxford-iiit-pet",), "the trimaps and splits of Oxford-IIIT Pet")
     images, masks = need_folder(root / "images", "the pets"), root / "annotations" / "trimaps"
-    native = foreground == "native"
-    if native:
+    if asked.native:
         need_folder(masks, "the trimaps")
-    listing = root / "annotations" / ("trainval.txt" if split == "train" else "test.txt")
-    breed_of = {row[0]: row[0].rpartition("_")[0] for row in read_rows(listing, f"split {split!r}", 1)}
-    spoken = {breed: (breed.replace("_", " "),) for breed in breed_of.values()}
-    chosen = choose_classes(list(spoken), classes, spoken)
-    size = image_size or 224
+    lists = {
+        split: root / "annotations" / f"{file}.txt"
+        for split, file in (("train", "trainval"), ("test", "test"))
+    }
+    listing = lists[asked.split]
+    breed_of = _breeds(listing)
+    # of both lists, so that a label means the same breed in both splits
+    breeds = {
+        b for path in lists.values() if path == listing or path.is_file() for b in _breeds(path).values()
+    }
+    if not breeds:
+        raise DataError(f"{listing} names no image; get it anew.")
+    spoken = {breed: (breed.replace("_", " "),) for breed in breeds}
+    chosen = choose_classes(list(breeds), asked.classes, spoken)
+    size = asked.image_size or 224
 
     def read(identity: str) -> Reading:
         pixels, stored = read_rgb(images / f"{identity}.jpg", size)
-        mask = read_mask(masks / f"{identity}.png", stored, size, FOREGROUND_VALUES) if native else None
+        mask = read_mask(masks / f"{identity}.png", stored, size, FOREGROUND_VALUES) if asked.native else None
         return Reading(pixels, mask, stored)
 
     return gather(
+        asked,
         name="oxford_pet",
-        split=split,
-        candidates=[[i for i, breed in breed_of.items() if breed == name] for name in chosen],
+        root=root,
+        size=size,
+        candidates=grouped(chosen, breed_of.items()),
+        listing=listing,
         read=read,
-        images_per_class=images_per_class,
-        seed=seed,
+        foreground_kind="mask" if asked.native else None,
         classes=[spoken[name][0] for name in chosen],
-        foreground_kind="mask" if native else None,
-        where=root,
-        options={
-            "root": str(root),
-            "image_size": size,
-            "classes": chosen,
-            "images_per_class": images_per_class,
-            "foreground": foreground,
-            "seed": seed,
-        },
     )
+
+
+def _breeds(listing: Path) -> dict[str, str]:
+    """Image -> breed, of the lines of a list; those that begin with # are passed over."""
+    images = [row[0] for row in read_rows(listing, "list of pets", 1) if not row[0].startswith("#")]
+    breed_of = {image: image.rpartition("_")[0] for image in images}
+    for image, breed in breed_of.items():
+        if not breed:
+            raise DataError(
+                f"{listing} names {image!r}, which is no image of a breed (breed_1); get the file anew."
+            )
+    return breed_of

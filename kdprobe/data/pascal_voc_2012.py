@@ -1,19 +1,21 @@
 """Pascal VOC 2012 in its native layout: one object in each crop, class masks or boxes as foreground."""
 
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from kdprobe.data.choosing import check_split, choose_classes, gather
+from kdprobe.data.asked import Asked
+from kdprobe.data.choosing import choose_classes, grouped
 from kdprobe.data.crops import Window
+from kdprobe.data.gather import gather
 from kdprobe.data.images import LabelledImages
 from kdprobe.data.masks import check_mask_rule, fit_mask, mask_values
 from kdprobe.data.object_crops import CropSettings, Cut, Foreground, boxes_as_foreground, cuts, read_cut
 from kdprobe.data.object_files import listed_images
 from kdprobe.data.reading import find_root
-from kdprobe.data.sources import check_annotation
-from kdprobe.errors import ConfigError, DataError
+from kdprobe.data.sources import KIND_OF, check_annotation
+from kdprobe.errors import DataError
 
 #: in the order of the palette: the first has index 1
 CLASSES = (
@@ -42,14 +44,8 @@ BORDER = 255  #: palette index of the seam around objects, and of objects that w
 
 
 def pascal_voc_2012(
+    asked: Asked,
     *,
-    split: str = "train",
-    root: str | Path | None = None,
-    image_size: int | None = None,
-    classes: int | Sequence[str] | None = None,
-    images_per_class: int | None = None,
-    foreground: str = "native",
-    seed: int = 0,
     annotation: str = "auto",
     crop: float | None = 1.2,
     objects: str = "all",
@@ -65,10 +61,13 @@ def pascal_voc_2012(
     and of Main otherwise. Ids: ``<image>/<number of the object in its XML file>``.
 
     annotation: "auto" (masks if SegmentationClass/ is there, else boxes), "masks" or "boxes".
-    crop, objects, least_side, difficult: see `CropSettings`; 1.2 times the box, as in arXiv 2003.03622. What
-        the paper does at the border of an image is not known; here the crop ends there.
-    mask_rule: "majority": foreground are the pixels of the object's class, of neighbours too; the border
-    label
+    crop: that many times the object's box is cut out, 1.2 as in arXiv 2003.03622. What the paper does at the
+        border of a photograph is not known; here the crop ends there. None: whole photographs, left out if
+        they hold objects of several of the chosen classes.
+    objects: "all" (an image for each object) or "largest" (one for each photograph).
+    least_side: objects whose box is narrower or lower, in pixels, are left out.
+    difficult: whether objects marked as difficult become images.
+    mask_rule: "majority": foreground are the pixels of the object's class, of neighbours too; the border label
         (index 255) is background. "released" (the code released with the paper): the border label counts as
         well, and after bilinear resizing so does every value above 0.
 
@@ -76,57 +75,39 @@ def pascal_voc_2012(
     to a square of `image_size` pixels (default 224). Raises DataError if a file or folder is missing, or if
     no image can be used.
     """
-    check_split(split)
     check_mask_rule(mask_rule)
     settings = CropSettings(crop, objects, least_side, difficult)
-    if root is None:
-        raise ConfigError("pascal_voc_2012 needs `root`: the folder VOC2012, which holds JPEGImages/.")
+    root = asked.folder("pascal_voc_2012", "VOC2012, which holds JPEGImages/")
     inner = ("VOCdevkit/VOC2012", "VOC2012")
     root = find_root(root, "JPEGImages", inner, "the images of Pascal VOC 2012")
     masks = root / "SegmentationClass"
     there = masks if masks.is_dir() else None
-    kind = (
-        check_annotation(annotation, there, str(root), "SegmentationClass/")
-        if foreground == "native"
-        else None
-    )
-    chosen = choose_classes(CLASSES, classes)
+    kind = check_annotation(annotation, there, str(root), "SegmentationClass/") if asked.native else None
+    chosen = choose_classes(CLASSES, asked.classes)
     task = "Segmentation" if kind == "masks" else "Main"
-    listing = root / "ImageSets" / task / ("train.txt" if split == "train" else "val.txt")
+    listing = root / "ImageSets" / task / ("train.txt" if asked.split == "train" else "val.txt")
     images = [
         (stem, root / "JPEGImages" / f"{stem}.jpg", root / "Annotations" / f"{stem}.xml")
-        for stem in listed_images(listing, f"images of split {split!r}")
+        for stem in listed_images(listing, f"images of split {asked.split!r}")
     ]
     found, left_out = cuts(images, chosen, settings, first_pixel=1)
-    size = image_size or 224
+    size = asked.image_size or 224
     fill = {"masks": _class_masks(masks, size, mask_rule), "boxes": boxes_as_foreground(size)}.get(kind)
-    no_masks = kind == "boxes" and annotation == "auto"
+    no_masks = "No folder SegmentationClass/: the boxes are the foreground."
     return gather(
+        asked,
         name="pascal_voc_2012",
-        split=split,
-        candidates=[[i for i, cut in found.items() if cut.name == name] for name in chosen],
+        root=root,
+        size=size,
+        candidates=grouped(chosen, ((i, cut.name) for i, cut in found.items())),
+        listing=listing,
         read=lambda identity: read_cut(found[identity], size, settings.crop, fill),
-        images_per_class=images_per_class,
-        seed=seed,
-        classes=chosen,
-        foreground_kind={"masks": "mask", "boxes": "box"}.get(kind),
-        where=root,
+        foreground_kind=KIND_OF.get(kind),
         left_out=left_out,
-        notes=["No folder SegmentationClass/: the boxes are the foreground."] if no_masks else (),
-        options={
-            "root": str(root),
-            "image_size": size,
-            "classes": chosen,
-            "images_per_class": images_per_class,
-            "foreground": foreground,
-            "seed": seed,
-            "annotation": kind,
-            "crop": settings.crop,
-            "objects": objects,
-            "least_side": least_side,
-            "difficult": difficult,
-            "mask_rule": mask_rule,
-        },
+        notes=[no_masks] if kind == "boxes" and annotation == "auto" else (),
+        annotation=kind,
+        mask_rule=mask_rule,
+        **asdict(settings),
     )
 
 

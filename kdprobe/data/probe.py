@@ -66,7 +66,7 @@ def select_probe(
     if len(chosen) < count:
         notes = (f"{len(chosen)} probe images instead of {count}: no more images of {data.name} qualify.",)
     return Probe(
-        images=torch.stack([data[int(i)].image for i in chosen]),
+        images=data.normalised[chosen],
         labels=data.labels[chosen],
         foregrounds=data.foregrounds[chosen],
         foreground_cells=fit.cells[chosen],

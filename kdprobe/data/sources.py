@@ -6,6 +6,7 @@ from kdprobe.data.choosing import nearest
 from kdprobe.errors import ConfigError, DataError
 
 ANNOTATIONS = ("auto", "masks", "boxes")
+KIND_OF = {"masks": "mask", "boxes": "box"}  #: annotation -> `foreground_kind` of `LabelledImages`
 
 
 def check_annotation(annotation: str, masks: Path | None, where: str, folder: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from kdprobe.networks.sizes import native_size
+from kdprobe.networks.sizes import SIZES
 
 
 class NetworkEntry(NamedTuple):
@@ -29,7 +29,7 @@ def describe_networks(
 
 
 def _entry(name: str, function: Callable[..., nn.Module], num_classes: int) -> NetworkEntry:
-    side = native_size(name)
+    side = SIZES[name].own
     shape = (3, side, side)
     with torch.device("meta"):
         model = function(num_classes=num_classes, image_shape=shape).eval()

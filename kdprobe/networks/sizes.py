@@ -12,10 +12,12 @@ class Sizes(NamedTuple):
     own: int  #: the one it was made for
     least: int  #: below it a feature map has no pixel left
     rgb: bool = True  #: whether the first convolution is for three channels only
+    any_size: bool = False  #: whether it is as much at home at other sizes
 
 
 SIZES: dict[str, Sizes] = {
-    "vgg_small": Sizes(32, 1, rgb=False),  # how small it may be depends on its widths, and is checked there
+    # how small it may be depends on its widths, and is checked there
+    "vgg_small": Sizes(32, 1, rgb=False, any_size=True),
     "alexnet": Sizes(227, 63),
     **dict.fromkeys(("vgg11", "vgg16", "vgg19"), Sizes(224, 32)),
     **dict.fromkeys(("resnet18", "resnet50", "resnet101", "resnet152"), Sizes(224, 32)),
@@ -32,13 +34,16 @@ SIZES: dict[str, Sizes] = {
 
 
 def native_size(name: str) -> int | None:
-    """Side in pixels of the square images that the network `name` was made for; None for one's own."""
-    return SIZES[name].own if name in SIZES else None
+    """Side in pixels of the square images that the network `name` was made for.
+
+    None where the data decide: for vgg_small, which takes any size as it is, and for networks of one's own.
+    """
+    return SIZES[name].own if name in SIZES and not SIZES[name].any_size else None
 
 
 def check_image_shape(name: str, image_shape: Sequence[int]) -> None:
     """Raises ConfigError if the network `name` cannot take images (C, H, W); any size from its least on is taken."""
-    own, least, rgb = SIZES[name]
+    own, least, rgb, _ = SIZES[name]
     channels, height, width = image_shape
     if (rgb and channels != 3) or min(height, width) < least:
         raise ConfigError(

@@ -32,6 +32,9 @@ def data_check_text(check: DataCheck) -> str:
             seen.add(split.problem)
         else:
             lines += ["", *_split_lines(split, split.data, check.foreground_share)]
+    if check.about and not check.usable:
+        lines += ["", f"About {check.name}:", ""]
+        lines += [f"  {line}".rstrip() for line in check.about.splitlines()]
     return "\n".join(_clean(line) for line in lines) + "\n"
 
 
@@ -46,7 +49,9 @@ def _split_lines(split: SplitCheck, data: LabelledImages, wanted: tuple[float, f
     lines += _row("memory", _memory(data))
     if "label_noise" in options:
         share, wrong = _percent(options["label_noise"]), options["wrong_labels"]
-        text = f"{share} of the labels are wrong on purpose ({wrong} images)"
+        text = (
+            f"{share} of the labels are wrong on purpose ({wrong} images), counted above as they are labelled"
+        )
         lines += _row("label noise", text)
     if split.fit is None:
         lines += _row("foreground", "none: such data can train a network, but concepts need a foreground")

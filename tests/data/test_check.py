@@ -70,3 +70,25 @@ def test_a_sheet_shows_the_classes_in_turn():
     places = sheet_images(data, 9)
     assert np.bincount(data.labels[places]).tolist() == [4, 2, 3] and places == sorted(places)
     assert sorted(sheet_images(data, 50)) == list(range(12))
+
+
+def test_images_per_class_cuts_the_training_split_alone_as_in_an_experiment():
+    check = check_data("cluttered_digits", images_per_class=3)
+    assert [len(split.data) for split in check.splits] == [30, 1000]
+
+
+def test_splits_whose_classes_differ_cannot_be_used_together(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\nfrom kdprobe.data import LabelledImages\n"
+        "def pets(*, split, **keywords):\n"
+        "    names = ['cat', 'dog'] if split == 'train' else ['dog', 'cat']\n"
+        "    return LabelledImages(name='pets', split=split, classes=names, images=np.zeros((2, 3, 16, 16)),\n"
+        "                          labels=[0, 1], ids=['a', 'b'])\n"
+    )
+    check = check_data(f"{tmp_path / 'own.py'}:pets")
+    assert not check.usable and check.splits[0].problem == ""
+    assert "cat, dog" in check.splits[1].problem and "dog, cat" in check.splits[1].problem
+
+
+def test_what_a_set_should_look_like_is_part_of_the_check(tmp_path):
+    assert "images.txt" in check_data("cub_200_2011", tmp_path).about

@@ -157,3 +157,47 @@ def test_the_real_sample(real_data):
     assert train.labels.bincount().tolist() == [30, 30, 30] and not set(train.ids) & set(test.ids)
     cropped = load(real_data / "CUB_200_2011", image_size=64, crop=1.5, images_per_class=10)
     assert float(cropped.foregrounds.float().mean(dim=(1, 2)).min()) == pytest.approx(1 / 1.5**2, abs=0.02)
+
+
+def test_a_class_without_a_name_is_an_error_not_fewer_images(cub):
+    (cub / "classes.txt").write_text(f"1 {CLASSES[0]}\n")
+    with pytest.raises(DataError, match=r"classes\.txt has no line for class 2 .*bird_1\.jpg"):
+        load(cub)
+    (cub / "train_test_split.txt").write_text("\n".join(f"{k + 1} {2 * k}" for k in range(8)))
+    with pytest.raises(DataError, match=r"train_test_split\.txt.*'2'"):
+        load(cub, classes=[CLASSES[0]])
+
+
+@pytest.mark.parametrize(
+    "table", ["images", "classes", "image_class_labels", "train_test_split", "bounding_boxes"]
+)
+def test_a_byte_order_mark_is_no_part_of_the_first_number(cub, table):
+    before = load(cub, image_size=8).ids
+    path = cub / f"{table}.txt"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    data = load(cub, image_size=8)
+    assert data.ids == before and data.left_out == ()
+
+
+def test_an_empty_list_of_images_is_named(cub):
+    (cub / "images.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"images\.txt names no image"):
+        load(cub)
+
+
+@pytest.mark.parametrize("crop", [None, 1.5])
+def test_boxes_without_an_end_are_left_out(cub, crop):
+    boxes = cub / "bounding_boxes.txt"
+    boxes.write_text(boxes.read_text().replace("1 10.0 6.0 20.0 12.0", "1 10.0 6.0 inf 12.0", 1))
+    data = load(cub, image_size=8, crop=crop)
+    assert [i for i, _ in data.left_out] == [f"{CLASSES[0]}/bird_0.jpg"] and "inf" in data.left_out[0][1]
+
+
+def test_endings_in_capitals_are_found(cub):
+    add_masks(cub, cub / "segmentations")
+    whole = load(cub, image_size=16)
+    for path in [*(cub / "images").rglob("*.jpg"), *(cub / "segmentations").rglob("*.png")]:
+        path.rename(path.with_suffix(path.suffix.upper()))
+    data = load(cub, image_size=16)
+    assert data.ids == whole.ids and data.left_out == ()
+    np.testing.assert_array_equal(data.foregrounds.numpy(), whole.foregrounds.numpy())

@@ -129,3 +129,63 @@ def test_the_real_sample(real_data):
     assert float(test.foregrounds.float().mean(dim=(1, 2)).min()) > 0.4
     whole = load(root, split="test", crop=None, image_size=48)
     assert whole.labels.bincount().tolist() == [15] * 10
+
+
+def official_lists(det, **lists):
+    """In place of train.txt one list for each class, as the official packaging has them."""
+    (det / "ImageSets/DET/train.txt").unlink()
+    for number, lines in lists.items():
+        (det / "ImageSets/DET" / f"train_{number.removeprefix('k')}.txt").write_text("\n".join(lines) + "\n")
+
+
+def test_the_official_lists_by_class_are_read_without_their_negative_images(det):
+    n1, n2 = "ILSVRC2013_train/n1/n1_", "ILSVRC2013_train/n2/n2_0"
+    everything = load(det).ids
+    official_lists(
+        det,
+        k1=[f"{n1}0 1", f"{n1}1 0", f"{n2} -1"],  # all instances have boxes, some have, there is none
+        k2=[f"{n1}0 1", f"{n2} 1", "ILSVRC2014_train_0000/x 1"],
+        k10=["ILSVRC2013_train_extra0/negative -1"],
+    )
+    data = load(det)
+    assert data.ids == everything and data.left_out == ()
+
+
+def test_numbers_in_the_class_list_choose_the_official_lists(det):
+    official_lists(det, k1=["ILSVRC2013_train/n1/n1_0 1"], k2=["ILSVRC2013_train/n2/n2_0 1"])
+    (det / "classes.txt").write_text("n1 1 red panda\nn2 2 giant panda\n")
+    both, one = load(det), load(det, classes=["giant panda"])
+    assert both.labels.tolist() == [0, 1, 1] and one.ids == ("train/ILSVRC2013_train/n2/n2_0/1",)
+    (det / "ImageSets/DET/train_2.txt").unlink()
+    assert load(det, classes=["red panda"]).labels.tolist() == [0]
+    with pytest.raises(DataError, match=r"train_2\.txt"):
+        load(det)
+    (det / "ImageSets/DET/train_1.txt").unlink()
+    with pytest.raises(DataError, match=r"train\.txt"):
+        load(det)
+
+
+def test_images_in_the_folder_of_a_breed_are_read(det):
+    """The official folders are a superset of the classes; the XML file names the class."""
+    write(det, "train", "ILSVRC2013_train/n1breed/n1breed_0", [("n1", (5, 5, 24, 24))])
+    assert "train/ILSVRC2013_train/n1breed/n1breed_0/1" in load(det).ids
+
+
+@pytest.mark.parametrize(
+    "line", ["{} dog, hound", "{}\tdog, hound", "{}, dog, hound", "{} 17 dog, hound", "\ufeff{} dog"]
+)
+def test_a_class_list_in_every_usual_form(det, line):
+    (det / "classes.txt").write_text(f"{line.format('n1')}\nn2\n", encoding="utf-8")
+    data = load(det)
+    assert data.classes == ("dog", "n2") and data.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_class_list_that_cannot_be_used_is_one_sentence(det):
+    (det / "classes.txt").write_text("n1 dog\nn1 hound\n")
+    with pytest.raises(DataError, match=r"classes\.txt names n1 twice"):
+        load(det)
+    (det / "classes.txt").write_bytes(b"n1 b\xe4r\n")
+    with pytest.raises(DataError, match=r"classes\.txt .*UTF-8"):
+        load(det)
+    with pytest.raises(ConfigError, match=r"class_list.*3"):
+        load(det, class_list=3)

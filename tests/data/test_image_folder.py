@@ -1,5 +1,7 @@
 """Anyone's own images: layouts, masks, boxes, and what is left out."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,7 +86,7 @@ def test_if_all_are_bad_the_set_cannot_be_used(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("separator", [",", " ", "\t", ", "])
+@pytest.mark.parametrize("separator", [",", ";", " ", "\t", ", "])
 def test_boxes_are_inclusive_and_scaled(tmp_path, separator):
     make(tmp_path, masks=False, size=32)
     rows = ["# a note", "", "path,x0,y0,x1,y1"]
@@ -200,3 +202,72 @@ def test_mask_pixels_count_by_area(tmp_path):
         save(tmp_path / f"masks/a/{k}.png", mask)
     foreground = load(tmp_path)[0].foreground
     assert foreground[0, 0] and int(foreground.sum()) == 1
+
+
+def turned(pixels, path):
+    """A JPEG that its camera wants turned by 90 degrees."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, exif=exif)
+
+
+def test_photographs_that_the_camera_wants_turned_are_said(tmp_path):
+    for k in range(5):
+        turned(np.zeros((20, 30, 3), np.uint8), tmp_path / f"images/a/{k}.jpg")
+    train = load(tmp_path)
+    assert len(train) == 4 and "4 images" in train.notes[0] and "EXIF" in train.notes[0]
+    for k in range(5):
+        save(tmp_path / f"masks/a/{k}.png", half(20).repeat(2, 0)[:30])  # drawn on the turned photograph
+    with pytest.raises(DataError, match=r"20 x 30 pixels, its image 30 x 20.*turn.*EXIF"):
+        load(tmp_path)
+    make(tmp_path / "plain")
+    assert load(tmp_path / "plain").notes == ()
+
+
+def test_images_of_32_bits_are_refused_instead_of_clipped(tmp_path):
+    make(tmp_path, masks=False)
+    for k, kind in enumerate((np.float32, np.int32)):
+        Image.fromarray(np.ones((20, 20), kind)).save(tmp_path / f"images/cat/deep{k}.tif")
+    reasons = dict(load(tmp_path).left_out) | dict(load(tmp_path, split="test").left_out)
+    assert set(reasons) == {"cat/deep0.tif", "cat/deep1.tif"}
+    assert all("8 bits" in reason for reason in reasons.values())
+
+
+def test_transparent_palettes_pass_silently(tmp_path, recwarn):
+    make(tmp_path, masks=False)
+    palette = Image.new("P", (20, 20), 1)
+    palette.putpalette([0, 0, 0, 100, 100, 100])
+    palette.save(tmp_path / "images/cat/clear.png", transparency=bytes([0, 128]))
+    for split in ("train", "test"):
+        assert load(tmp_path, split=split).left_out == ()
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_a_mask_of_small_numbers_is_told_the_threshold(tmp_path):
+    make(tmp_path)
+    save(tmp_path / "masks/cat/0.png", np.arange(20)[None].repeat(20, 0) % 3)
+    reasons = dict(load(tmp_path).left_out) | dict(load(tmp_path, split="test").left_out)
+    assert "above 127" in reasons["cat/0.png"]
+
+
+def test_boxes_that_are_no_text_are_one_sentence(tmp_path):
+    make(tmp_path, masks=False)
+    (tmp_path / "boxes.csv").write_bytes(b"k\xe4tzchen/0.png,1,1,9,9\n")
+    with pytest.raises(DataError, match=r"boxes\.csv .*UTF-8"):
+        load(tmp_path)
+
+
+def test_names_with_accents_have_one_form_however_the_file_system_spells_them(tmp_path):
+    """macOS takes letters and accents apart, others do not; ids, splits and lines of boxes.csv must not differ."""
+    together, apart = (unicodedata.normalize(form, "Käfer") for form in ("NFC", "NFD"))
+    found = []
+    for root, spelt in ((tmp_path / "a", together), (tmp_path / "b", apart)):
+        make(root, classes=(spelt,), masks=False)
+        (root / "boxes.csv").write_text(
+            "\n".join(f"{together}/{k}.png,2,2,9,9" for k in range(6)), encoding="utf-8"
+        )
+        data = load(root)
+        assert data.left_out == () and data.classes == (together,)
+        found.append(data.ids)
+    assert found[0] == found[1]

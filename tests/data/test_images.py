@@ -98,6 +98,19 @@ def test_rows_are_normalised_when_taken():
     assert torch.equal(floats.normalised[:], floats.images)
 
 
+def test_rows_are_normalised_on_the_device_asked_for():
+    rows = small().normalised.on("meta")  # a device without values
+    assert rows[torch.tensor([1])].device.type == "meta" and rows[0].shape == (3, 4, 4)
+    assert {part.device.type for part in rows.split(1)} == {"meta"} and len(rows) == 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_normalises_to_the_same_bytes():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16).repeat(3, 1)
+    data = small(images=pixels, labels=[0], ids=["a"], foregrounds=None, foreground_kind=None)
+    assert torch.equal(data.normalised.on("cuda")[:].cpu(), data.images)
+
+
 def test_a_replaced_set_keeps_the_rest():
     data = small(
         left_out=[("c", "broken")], source_sizes=[(9, 8), (7, 6)], notes=["look"], options={"seed": 3}

@@ -1,9 +1,14 @@
 """The one door to all data sets."""
 
+import inspect
+import re
+import time
+from pathlib import Path
+
 import pytest
 
 from kdprobe.data import DATA_SETS, load_data
-from kdprobe.data.choosing import choose_classes, hash_order, hash_split
+from kdprobe.data.choosing import choose_classes, grouped, hash_order, hash_split
 from kdprobe.errors import ConfigError, DataError
 
 OWN = """
@@ -100,3 +105,29 @@ def test_classes_by_count_name_and_other_name():
     assert choose_classes(["n2", "n1"], ["koala", "n1"], names) == ["n2", "n1"]
     with pytest.raises(ConfigError, match="only once"):
         choose_classes(["n1", "n2"], ["n1", "goldfish"], names)
+
+
+@pytest.mark.parametrize("name", ["leeds_butterfly", "cub_200_2011", "cifar10", "image_folder"])
+def test_a_root_that_is_no_path_is_named(name):
+    with pytest.raises(ConfigError, match=r"root.*3"):
+        load_data(name, root=3)
+
+
+def test_grouping_by_class_takes_one_pass():
+    """200 classes of 500 images: a pass for each class would take seconds."""
+    ids = [f"c{k % 200:03d}/{k}" for k in range(100_000)]
+    start = time.process_time()
+    groups = grouped([f"c{k:03d}" for k in range(1, 200)], ((i, i.split("/")[0]) for i in ids))
+    assert time.process_time() - start < 1
+    assert list(groups)[:2] == ["c001", "c002"] and all(len(found) == 500 for found in groups.values())
+    assert groups["c001"][:2] == ["c001/1", "c001/201"] and "c000" not in groups
+
+
+@pytest.mark.parametrize("name", [name for name in DATA_SETS if name != "cluttered_digits"])
+def test_the_readme_names_every_set_with_its_options(name):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (row,) = [
+        line for line in readme.splitlines() if line.startswith("| `") and f"`{name}`" in line.split("|")[1]
+    ]
+    own = [option for option in inspect.signature(DATA_SETS[name]).parameters if option != "asked"]
+    assert re.findall("`(.+?)`", row.split("|")[4]) == own

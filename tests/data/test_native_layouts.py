@@ -161,3 +161,33 @@ def test_real_leeds_butterflies(real_data):
     assert len(train) + len(test) == 682 and train.left_out == test.left_out == ()
     assert 0.17 < len(test) / 682 < 0.22 and int(test.labels.bincount().min()) >= 8
     assert 0.1 < float(train.foregrounds.float().mean()) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("file", "split"),
+    [
+        ("wnids.txt", "train"),
+        ("words.txt", "train"),
+        ("train/n1/n1_boxes.txt", "train"),
+        ("val/val_annotations.txt", "test"),
+    ],
+)
+def test_tiny_imagenet_names_a_table_that_is_no_text(tiny, file, split):
+    (tiny / file).write_bytes(b"\xff\xfen\x001\x00")
+    with pytest.raises(DataError) as error:
+        load_data("tiny_imagenet", root=tiny, split=split)
+    assert str(tiny / file) in str(error.value) and "UTF-8" in str(error.value)
+
+
+def test_tiny_imagenet_names_an_empty_table(tiny):
+    (tiny / "val/val_annotations.txt").write_text("")
+    with pytest.raises(DataError, match=r"val_annotations\.txt names no image"):
+        load_data("tiny_imagenet", root=tiny, split="test")
+
+
+def test_leeds_without_images_is_one_sentence(leeds):
+    for path in (leeds / "images").iterdir():
+        path.unlink()
+    for classes in (None, 2):
+        with pytest.raises(DataError, match=r"images names no image|images holds no image"):
+            load_data("leeds_butterfly", root=leeds, classes=classes)

@@ -108,3 +108,34 @@ def test_butterflies_written_as_pets_come_back(real_data, tmp_path):
     for place, name in enumerate(data.ids):
         whole, found = shrink(inside[name], 64), data.foregrounds[place].numpy()
         assert not (found & ~whole).any() and found.sum() > 0.7 * whole.sum()
+
+
+def test_a_label_means_the_same_breed_in_both_splits(pets):
+    write_lists(pets, ["american_bulldog_1", "american_bulldog_2"], ["Abyssinian_4", "american_bulldog_4"])
+    train, test = load(pets), load(pets, split="test")
+    assert train.classes == test.classes == ("Abyssinian", "american bulldog")
+    assert train.labels.tolist() == [1, 1] and test.labels.tolist() == [0, 1]
+
+
+def test_lines_of_a_list_that_are_no_pets(pets):
+    listing = pets / "annotations/trainval.txt"
+    listing.write_text("#Image CLASS-ID SPECIES BREED ID\n" + listing.read_text())
+    assert load(pets).left_out == () and len(load(pets)) == 6
+    listing.write_text("nobreed 1 1 1\n")
+    with pytest.raises(DataError, match=r"trainval\.txt.*nobreed"):
+        load(pets)
+    for text in ("", "#Image\n"):
+        listing.write_text(text)
+        with pytest.raises(DataError, match=r"trainval\.txt names no image"):
+            load(pets, classes=2)
+
+
+def test_a_download_is_read_where_torchvision_puts_it(pets, monkeypatch):
+    fetched = pets.rename(pets.parent / "elsewhere")
+
+    def fetch(root, **_):
+        fetched.rename(pets.parent / "new/oxford-iiit-pet")
+
+    monkeypatch.setattr(torchvision.datasets, "OxfordIIITPet", fetch)
+    (pets.parent / "new").mkdir()
+    assert len(load(pets.parent / "new", download=True)) == 6

@@ -258,3 +258,39 @@ def test_butterflies_written_as_voc_come_back(butterflies, real_data):
         assert (mask & ~without_seam).sum() == 0 and mask.sum() > 0.7 * without_seam.sum()
         assert not (mask & ~boxes.foregrounds[place].numpy()).any()
         assert not (without_seam & ~released.foregrounds[place].numpy()).any()
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<annotation><object><name>bird</name><bndbox><xmin>nan</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+        "</object></annotation>",
+        "<annotation><object><name>bird</name><bndbox><xmin>-inf</xmin><ymin>1</ymin><xmax>1e999</xmax><ymax>9</ymax>"
+        "</bndbox></object></annotation>",
+        "<annotation><size><width>inf</width><height>nan</height></size><object/></annotation>",
+        '<?xml version="1.0" encoding="klingon"?><annotation/>',
+    ],
+)
+def test_an_xml_file_with_impossible_content_is_left_out_and_named(voc, xml):
+    (voc / "Annotations/a.xml").write_text(xml)
+    reasons = dict(load(voc, image_size=12).left_out)
+    assert set(reasons) == {"a"} and "a.xml" in reasons["a"] and "\n" not in reasons["a"]
+
+
+def test_a_list_that_is_empty_or_no_text_is_named(voc):
+    listing = voc / "ImageSets/Segmentation/train.txt"
+    listing.write_text("\n\n")
+    with pytest.raises(DataError, match=r"Segmentation/train\.txt names no image"):
+        load(voc)
+    listing.write_bytes(b"\xff\xfea\x00")
+    with pytest.raises(DataError, match=r"Segmentation/train\.txt .*UTF-8"):
+        load(voc)
+
+
+@pytest.mark.parametrize("options", [{}, {"objects": "largest"}])
+def test_a_box_whose_ends_are_swapped_is_said_to_be_empty(voc, options):
+    write_xml(voc / "Annotations/a.xml", [("bird", (9, 9, 3, 3), False), ("bird", (2, 4, 6, 8), False)])
+    write_lists(voc, ["a"], ["c"])
+    data = load(voc, image_size=8, annotation="boxes", **options)
+    assert data.ids == ("a/2",)
+    assert options or "(9, 9, 3, 3)" in dict(data.left_out)["a/1"]

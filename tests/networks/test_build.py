@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from kdprobe.errors import ConfigError
-from kdprobe.networks import NETWORKS, build_network, native_size, network_provenance
+from kdprobe.networks import NETWORKS, build_network, network_provenance
+from kdprobe.networks.sizes import SIZES
 
 SHAPE = (3, 32, 32)
 
@@ -16,7 +17,7 @@ SHAPE = (3, 32, 32)
 def test_conv_is_the_last_convolution_and_fc1_to_fc3_are_the_linear_layers_each_but_the_last_before_its_relu(
     name,
 ):
-    side = native_size(name)
+    side = SIZES[name].own
     with torch.device("meta"):
         model = NETWORKS[name](num_classes=7, image_shape=(3, side, side))
     modules = [m for m in model.modules() if not list(m.children())]

@@ -1,9 +1,12 @@
 """Tap shapes at the networks' own sizes, and their numbers of parameters."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
-from kdprobe.networks import NETWORKS, list_networks
+from kdprobe.networks import NETWORKS, list_networks, native_size
 
 
 def paper(channels, side, width):
@@ -115,3 +118,23 @@ def test_listing_costs_no_memory_for_weights_and_leaves_the_random_state(monkeyp
     before = torch.get_rng_state()
     (entry,) = list_networks(num_classes=1000)
     assert entry.parameters == 143667240 and torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_readme_says_of_every_network_its_size_and_its_taps(entries):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = readme.split("| `model` |")[1].split("\n\n")[0].splitlines()[2:]
+    taps = [row.split("|")[3].strip() for row in rows]
+    taps = [taps[k - 1] if text == "as above" else text for k, text in enumerate(taps)]
+    short = {f"{s}, " for s in ("stage2", "stage2_preact")}
+    listed = {}
+    for row, text in zip(rows, taps, strict=True):
+        for name in re.findall("`(.+?)`", row.split("|")[1]):
+            listed[name] = (row.split("|")[2].strip(), text.replace(" ... ", ", "))
+    assert {name for name in entries if not name.startswith("plain")} | {"plain20"} == set(listed)
+    for name, (size, text) in listed.items():
+        side = entries[name].image_shape[1]
+        assert size == ("any" if native_size(name) is None else f"{side} px")
+        known = ", ".join(entries[name].taps)
+        for skipped in short:
+            known = known.replace(skipped, "")
+        assert text == known

@@ -14,7 +14,7 @@ def test_every_network_has_its_sizes():
 
 @pytest.mark.parametrize("name", sorted(set(SIZES) - {"vgg_small"}))
 def test_an_image_too_small_is_refused_with_the_networks_name_and_sizes(name):
-    own, least, _ = SIZES[name]
+    own, least, *_ = SIZES[name]
     with pytest.raises(ConfigError) as error:
         build_network(name, num_classes=2, image_shape=(3, least, least - 1))
     message = str(error.value)
@@ -27,3 +27,8 @@ def test_an_image_too_small_is_refused_with_the_networks_name_and_sizes(name):
 def test_networks_for_colour_images_refuse_others(name):
     with pytest.raises(ConfigError, match=f"{name} needs RGB images"):
         build_network(name, num_classes=2, image_shape=(1, 227, 227))
+
+
+def test_a_network_that_takes_images_as_they_are_has_no_native_size():
+    """It would shrink data sets of larger images if their size followed it."""
+    assert native_size("vgg_small") is None and native_size("vgg16") == 224 and native_size("resnet20") == 32

@@ -109,3 +109,17 @@ def test_the_sheet_is_a_picture(tmp_path):
         write_sheet(check, "train", 0, path)
     with pytest.raises(ConfigError, match=r"'test'.*nowhere"):
         write_sheet(checked(toy([0.5])), "test", 3, path)
+
+
+def test_where_a_split_is_missing_the_layout_is_shown():
+    splits = tuple(SplitCheck(s, None, "No folder /nowhere.") for s in ("train", "test"))
+    about = "Toys: photographs of toys.\n\nLayout below `root`: ``toys/*.png``."
+    found = data_check_text(DataCheck("toy", "/data", splits, (0.05, 0.6), about))
+    assert "  Layout below `root`: ``toys/*.png``." in found.splitlines()
+    whole = DataCheck("toy", "/data", checked(toy([0.5])).splits[:1], (0.05, 0.6), about)
+    assert "Layout" not in data_check_text(whole)
+
+
+def test_counts_by_class_say_that_they_are_of_wrong_labels():
+    noisy = toy([0.5, 0.5], options={"label_noise": 0.5, "wrong_labels": 1})
+    assert "counted above as they are labelled" in text(noisy)
