@@ -71,7 +71,7 @@ def plan_measurement(model: nn.Module, probe: Probe, settings: MeasureSettings) 
         "internal_batch_size": size,
         "shard": SHARD,
         "ids": list(probe.ids),
-        "images": hashlib.sha256(probe.images.numpy().tobytes()).hexdigest(),
+        "images": hashlib.sha256(probe.images.contiguous().flatten().view(torch.uint8).numpy()).hexdigest(),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     return MeasurePlan(settings, probe, size, digest)

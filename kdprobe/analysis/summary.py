@@ -41,7 +41,7 @@ class CountSettings(Record):
     margin: float = 0.2  #: b, nats
     scope: str = "dataset"  #: whose background the baseline entropy is: dataset or image
     empty: str = "skip"  #: what an image without concepts does to shares: skip or zero
-    initial: bool = False  #: whether epoch 0 enters D and rho
+    initial: bool | str = False  #: whether epoch 0 enters D and rho; "rho": rho alone
     path_lag: int = (
         0  #: 1: D is looked up one kept epoch too early, as the released code does for its ResNets
     )

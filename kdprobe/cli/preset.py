@@ -1,12 +1,14 @@
 """What a preset fills in before config files and options have their say, and ``kdprobe presets``."""
 
 import json
+from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from kdprobe.experiment.presets import OPEN, ROWS, By, default_of, nested, preset_settings
+from kdprobe import experiment
+from kdprobe.experiment.presets import OPEN, ROWS, By, default_of, nested, preset_settings, preset_undone
 
 WIDTH = 100  #: columns at most
 _SETTING, _VALUE = 32, 34
@@ -22,7 +24,8 @@ def with_preset(
     """The options parsed anew, first what their preset says, if they name one; then config files and options.
 
     `home`: the config.yaml of networks that are trained already; of a preset asked for on the command line what it says
-    of `measure` then comes after that file, since data and training stay what they were.
+    of `measure` then comes after that file, since data and training stay what they were; and what another preset had
+    filled in there goes first.
     """
     command, rest = arguments[0], arguments[1:]
     asked = options[command]
@@ -30,14 +33,18 @@ def with_preset(
     if asked.preset is None:
         return parser.parse_args([command, *first, *rest]) if first else options
     known = (parser.parse_args([command, *first, *rest]) if first else options)[command]
-    settings = preset_settings(asked.preset, known.as_dict())
-    if first:
-        settings = {name: value for name, value in settings.items() if name.startswith("measure.")}
-    values = nested(settings)
-    extra = values.get("data", {}).pop("options", {})
-    made = parser.parse_args([command, *first, "--config", json.dumps(values), *rest])
-    if extra:
-        made[command].data.options = {**extra, **made[command].data.options}
+    undone = {} if home is None else preset_undone(experiment.read_config(Path(home).parent), asked.preset)
+    for _ in range(2):  # a setting may go by another one that the preset fills in
+        settings = preset_settings(asked.preset, known.as_dict())
+        if first:
+            measured = {name: value for name, value in settings.items() if name.startswith("measure.")}
+            settings = {**undone, **measured}
+        values = nested(settings)
+        extra = values.get("data", {}).pop("options", {})
+        made = parser.parse_args([command, *first, "--config", json.dumps(values), *rest])
+        if extra:
+            made[command].data.options = {**extra, **made[command].data.options}
+        known = made[command]
     return made
 
 
@@ -66,7 +73,8 @@ def _line(setting: str, paper: str, released: str) -> str:
 def _text(value: Any, default: Any) -> str:
     """A value in words; where another setting decides, the general one first."""
     if isinstance(value, By):
-        cases = [f"{', '.join(patterns)}: {_text(case, default)}" for patterns, case in value.cases]
+        by = f"{value.setting} " if value.setting.startswith("teacher.") else ""
+        cases = [f"{by}{', '.join(patterns)}: {_text(case, default)}" for patterns, case in value.cases]
         return f"{_text(value.otherwise, default)} ({'; '.join(cases)})"
     if value is OPEN:
         return "open" if default is None else f"open [{_text(default, None)}]"

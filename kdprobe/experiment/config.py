@@ -15,7 +15,8 @@ class DataConfig:
         name: cluttered_digits (embedded), cub_200_2011, pascal_voc_2012, ilsvrc2013_det, oxford_pet, cifar10,
             cifar100, tiny_imagenet, leeds_butterfly, image_folder, or file.py:function.
         root: folder of the data, where the set needs one.
-        image_size: side of the square images in pixels.
+        image_size: side of the square images in pixels; null: the one that the network was made for; for
+            cluttered_digits, vgg_small and networks of your own that of the set.
         classes: the first n classes, or a list of names; default all.
         images_per_class: at most that many training images per class.
         foreground: native (masks or boxes of the set) or central (the central square, for data without).
@@ -37,16 +38,22 @@ class TeacherConfig:
 
     Args:
         epochs: of its training on labels.
+        learning_rate: of its training; null: training.learning_rate.
         weights: a file of weights to load; then it is not trained.
         pretrained: convolutional weights to start its training from: true (torchvision's, ImageNet), or a file of
             them; its fully connected layers start afresh.
     """
 
     epochs: int = 10
+    learning_rate: float | None = None
     weights: str | None = None
     pretrained: bool | str = False
 
     def __post_init__(self) -> None:
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(
+                f"teacher.learning_rate must be a number above 0, or null, got {self.learning_rate!r}."
+            )
         if self.pretrained == "":
             raise ConfigError(
                 "teacher.pretrained must be true, false or the path of a file, got an empty text."
@@ -68,6 +75,7 @@ _CHOICES = {
     "weights": ("dependent", "layer", "all"),
     "sample_filter": ("none", "released"),
     "path": ("epochs", "steps"),
+    "initial": (False, True, "rho"),
     "path_lag": (0, 1),
     "spread": ("std", "var"),
     "teacher": ("all", "last"),
@@ -93,8 +101,10 @@ class MeasureConfig:
         empty: what an image without concepts does to lambda and rho: skip or zero.
         path: how the learning distance runs: from kept epoch to kept epoch (epochs), or over all optimiser steps
             (steps, as in the released code; needs training.path_length).
-        initial: whether the initial weights (epoch 0) enter the learning distance and rho, as in the released code.
-        path_lag: 1 looks the learning distance up one kept epoch too early, as the released code does for ResNets.
+        initial: whether the initial weights (epoch 0) enter the learning distance and rho, as in the released code;
+            rho: rho alone, as there for ResNets.
+        path_lag: 1 looks the learning distance up one kept epoch too early, as the released code does for ResNets; not
+            together with initial true.
         spread: which spread of the learning distance decides the second hypothesis: std, or var (released code).
         sample_filter: none or released (only images on which every network discards more on the background).
         filter_from_epoch: the epoch of the analysed stage from which on the filter looks.
@@ -118,7 +128,7 @@ class MeasureConfig:
     scope: str = "dataset"
     empty: str = "skip"
     path: str = "epochs"
-    initial: bool = False
+    initial: bool | str = False
     path_lag: int = 0
     spread: str = "std"
     sample_filter: str = "none"
@@ -135,6 +145,11 @@ class MeasureConfig:
                 raise ConfigError(
                     f"measure.{name} must be one of {', '.join(map(str, known))}, got {getattr(self, name)!r}."
                 )
+        if self.path_lag and self.initial is True:
+            raise ConfigError(
+                "measure.path_lag 1 takes the epoch before the peak, and epoch 0 has none; set measure.initial rho (as "
+                "the released code for its ResNets) or false."
+            )
         if not 0 < self.margin < float("inf"):
             raise ConfigError(f"measure.margin must be above 0 nats (usual: 0.2), got {self.margin!r}.")
         if self.tolerance is not None and not 0 < self.tolerance < float("inf"):
@@ -182,7 +197,7 @@ class ExperimentConfig:
         model_options: options of the architecture.
         teacher: the teacher.
         students: distillation recipes, by name (kd, feature) or as YAML files.
-        training: of student and baseline, and of the teacher but for its epochs.
+        training: of student and baseline, and of the teacher but for its epochs and, if set, its learning rate.
         measure: what is measured and how concepts are counted.
         report: what the report shows.
     """

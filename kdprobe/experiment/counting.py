@@ -14,6 +14,7 @@ _EMPTY = {
     "skip": "are left out of lambda, D and rho",
     "zero": "count as 0 in lambda and rho, and in D as learned first",
 }
+_FIRST = {False: "1", True: "0", "rho": "1 (rho: 0)"}
 _PATHS = {"epochs": "from one kept epoch to the next", "steps": "summed over all optimiser steps"}
 _SPREADS = {"std": "D_std, the standard deviation", "var": "D_var, the variance (the released code's D_std)"}
 
@@ -56,19 +57,18 @@ def counting_sentences(config: ExperimentConfig) -> str:
     measure = config.measure
     mask_rule = config.data.options.get("mask_rule")
     masks = f" (masks by the rule {mask_rule})" if mask_rule else ""
-    first = "0" if measure.initial else "1"
-    if measure.initial and measure.path_lag:
-        first = "1 (rho: 0)"
+    by = f" (by the preset {config.preset}, where nothing else was set)" if config.preset else ""
     lag = ", looked up one kept epoch too early (as the released code does for its ResNets)"
+    most = "" if measure.filter_keep is None else f", at most {measure.filter_keep} images of each network"
     chosen = (
         "no sample filter"
         if measure.sample_filter == "none"
-        else f"sample filter of the released code from epoch {measure.filter_from_epoch} on"
+        else f"sample filter of the released code from epoch {measure.filter_from_epoch} on{most}"
     )
     return (
-        f"How it was counted: a concept lies more than {measure.margin:g} nats below the background's mean entropy, "
-        f"{_SCOPES[measure.scope]}; a cell is foreground by the rule {measure.cell_rule}{masks}; images without "
-        f"concepts {_EMPTY[measure.empty]}; {chosen}. D is the way of {_WEIGHTS[measure.weights]}, "
-        f"{_PATHS[measure.path]}{lag if measure.path_lag else ''}; D and rho count from epoch {first} on; "
-        f"H2 is judged by D_mean and {_SPREADS[measure.spread]}."
+        f"How it was counted{by}: a concept lies more than {measure.margin:g} nats below the background's mean "
+        f"entropy, {_SCOPES[measure.scope]}; a cell is foreground by the rule {measure.cell_rule}{masks}; images "
+        f"without concepts {_EMPTY[measure.empty]}; {chosen}. D is the way of {_WEIGHTS[measure.weights]}, "
+        f"{_PATHS[measure.path]}{lag if measure.path_lag else ''}; D and rho count from epoch "
+        f"{_FIRST[measure.initial]} on; H2 is judged by D_mean and {_SPREADS[measure.spread]}."
     )

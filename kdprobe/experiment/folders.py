@@ -1,5 +1,6 @@
 """Finding one's way back from a folder on disk to the experiment that it belongs to."""
 
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -10,7 +11,7 @@ import yaml
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member, members
-from kdprobe.experiment.setup import Material, build_empty
+from kdprobe.experiment.setup import Material, build_empty, with_image_size
 from kdprobe.recipes import load_recipe
 from kdprobe.storage import load_state, write_json
 
@@ -79,6 +80,19 @@ def experiment_folder(path: str | Path) -> Path | None:
         if network.parent.name == "networks" and (home / "config.yaml").is_file():
             return home
     return None
+
+
+def settled(config: ExperimentConfig, path: str | Path) -> ExperimentConfig:
+    """`config` with the size of its images settled (see `with_image_size`).
+
+    An experiment at `path` that was begun with this data set and network, but without a size, keeps the data set's own.
+    """
+    home, begun = experiment_folder(path), None
+    if home is not None:
+        with suppress(ConfigError):  # what cannot be read decides nothing here
+            begun = read_config(home)
+    same = begun is not None and (begun.data.name, begun.model) == (config.data.name, config.model)
+    return config if same and begun.data.image_size is None else with_image_size(config)
 
 
 def members_at(path: str | Path, config: ExperimentConfig, material: Material) -> list[Member]:

@@ -41,18 +41,15 @@ def seconds_per_epoch(
     """Wall time of one epoch on labels with the accuracy after it, from a few steps of a copy of `model`."""
     trial = copy.deepcopy(model).train()
     where = next(trial.parameters()).device
-    images, labels = (
-        data.images[: settings.batch_size].to(where),
-        data.labels[: settings.batch_size].to(where),
-    )
+    rows, labels = data.normalised.on(where), data.labels[: settings.batch_size].to(where)
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        _step(trial, images, labels)
+        _step(trial, rows[: len(labels)], labels)
         began = time.perf_counter()
         for _ in range(_TRIAL_STEPS):
-            _step(trial, images, labels)
+            _step(trial, rows[: len(labels)], labels)
         step = (time.perf_counter() - began) / _TRIAL_STEPS
     steps = -(-len(data) // settings.batch_size)
-    return step * (steps + len(test) / len(images) / 3)
+    return step * (steps + len(test) / len(labels) / 3)
 
 
 def _step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:

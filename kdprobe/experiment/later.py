@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.folders import members_at, read_config
+from kdprobe.experiment.folders import members_at, read_config, settled
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import Measurable, measurable, measure_all
 from kdprobe.experiment.members import Member, members
@@ -23,6 +23,7 @@ def measure_networks(
 
     Raises ConfigError if one was trained on other data, or as another network, than `config` says.
     """
+    config = settled(config, path)
     material = load_material(config)
     found = [_checked(config, material, member) for member in members_at(path, config, material)]
     measure_all(found, show_progress=show_progress)
@@ -33,6 +34,7 @@ def compare_networks(
     student: str | Path, baseline: str | Path, config: ExperimentConfig, *, show_progress: bool = True
 ) -> ExperimentSummary:
     """Measures two networks over the same probe images, if that is still to do, and compares them."""
+    config = settled(config, student)
     material = load_material(config)
     pair = []
     for path, role in ((student, "student"), (baseline, "baseline")):

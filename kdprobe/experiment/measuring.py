@@ -12,14 +12,13 @@ from kdprobe.analysis import (
     load_measurement,
     measure_run,
     missing_shards,
-    plan_measurement,
     step_path,
     weight_names,
 )
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import check_filter
 from kdprobe.experiment.members import Member, analysed_stage
-from kdprobe.experiment.setup import Material, build_empty, measure_settings
+from kdprobe.experiment.setup import Material, build_empty, measure_plan
 from kdprobe.storage import Snapshot
 
 
@@ -40,7 +39,7 @@ def measurable(config: ExperimentConfig, material: Material, member: Member) -> 
     Raises ConfigError or SnapshotError, before anything is measured, if it cannot be counted as the config says.
     """
     model = build_empty(config, material, member.role)
-    plan = plan_measurement(model, material.probe, measure_settings(config))
+    plan = measure_plan(config, model, material.probe)
     stage = analysed_stage(member)
     first, last = stage[0].epoch, stage[-1].epoch
     if member.role != "teacher":

@@ -32,7 +32,7 @@ class By:
     otherwise: Any
 
     def value(self, config: Mapping[str, Any]) -> Any:
-        decides = str(_at(config, self.setting))
+        decides = str(setting_of(config, self.setting))
         for patterns, value in self.cases:
             if any(fnmatch(decides, pattern) for pattern in patterns):
                 return _resolved(value, config)
@@ -59,7 +59,7 @@ _RECALLED = "recalled: check in the PDF"
 #: every setting that the paper or its released code decides
 ROWS: tuple[Row, ...] = (
     Row("students", ["feature"], ["feature"], f"features of one layer, no labels; paper: {_RECALLED}"),
-    Row("data.image_size", _SIDE, _SIDE, f"code; paper: {_RECALLED}; other networks: the data set's own"),
+    Row("data.image_size", _SIDE, _SIDE, f"code; paper: {_RECALLED}; other networks: open"),
     Row(
         "data.foreground",
         "native",
@@ -67,12 +67,36 @@ ROWS: tuple[Row, ...] = (
         "code: masks of CUB and VOC, of ILSVRC the central 12 x 12 of 16 x 16 cells",
     ),
     Row(
+        "data.options.crop",
+        OPEN,
+        OPEN,
+        f"paper: the box of CUB (1.0, needs masks), 1.2 times it of VOC, 1.5 of ILSVRC, {_RECALLED}; the code crops "
+        "nothing itself. kdprobe: VOC and ILSVRC so, CUB whole",
+    ),
+    Row(
         "data.options.mask_rule",
         OPEN,
         By("data.name", ((_MASKED, "released"),), OPEN),
         "code: bilinear, every value above 0 is foreground; only CUB and VOC have such masks",
     ),
-    Row("teacher.epochs", OPEN, 150, "code: 150 epochs, from pretrained convolutions"),
+    Row("teacher.epochs", OPEN, 150, "code"),
+    Row(
+        "teacher.pretrained",
+        By("model", (((*_ALEXNET, *_NATIVE), True),), OPEN),
+        By("model", (((*_ALEXNET, *_NATIVE), True),), OPEN),
+        f"code: ImageNet's convolutions, fully connected layers afresh; paper: {_RECALLED}; where they cannot be "
+        "fetched, set a file of them, or false",
+    ),
+    Row(
+        "teacher.learning_rate",
+        OPEN,
+        By(
+            "teacher.pretrained",
+            ((("False",), OPEN),),
+            By("model", ((_RESNET, 0.01), (("vgg1?",), 0.001)), OPEN),
+        ),
+        "code: from pretrained convolutions, a tenth of that from scratch; AlexNet is not named",
+    ),
     Row("training.epochs", OPEN, 150, "code"),
     Row("training.classifier_epochs", OPEN, 100, "code: plays no role in the numbers"),
     Row("training.batch_size", 64, 64, f"code; paper: {_RECALLED}"),
@@ -83,7 +107,7 @@ ROWS: tuple[Row, ...] = (
         "training.learning_rate",
         OPEN,
         By("model", ((_RESNET, 0.1),), 0.01),
-        "code: from scratch; a tenth of it from pretrained convolutions",
+        "code: from scratch; AlexNet is not named, here as VGG",
     ),
     Row(
         "training.student_learning_rate",
@@ -96,7 +120,8 @@ ROWS: tuple[Row, ...] = (
             ),
             OPEN,
         ),
-        "code: its hints by layer; of conv and of fc1 of ResNets they say nothing clear. null: as the baseline",
+        "code: its hints by layer; of conv and of fc1 of ResNets they say nothing clear, of their fc3 0.1 or 0.01. "
+        "null: as the baseline",
     ),
     Row("training.schedule", OPEN, "log_decade", "code: log-spaced over one decade; some layers constant"),
     Row(
@@ -150,10 +175,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         "measure.initial",
         False,
-        True,
-        "paper: its epochs are 1 ... M; code: from the initial weights on (ResNets: by the mistake below not in D)",
+        By("model", ((_RESNET, "rho"),), True),
+        "paper: its epochs are 1 ... M; code: from the initial weights on; ResNets: in rho alone, not in D",
     ),
-    Row("measure.path_lag", 0, 0, "code: 1 for ResNets, by mistake; off in both, set it to repeat that"),
+    Row("measure.path_lag", 0, 0, "code: 1 for ResNets, by mistake; off in both, set it to 1 to repeat that"),
     Row(
         "measure.spread",
         "var",
@@ -170,12 +195,32 @@ ROWS: tuple[Row, ...] = (
 def preset_settings(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted setting -> what the preset fills in; what it leaves open is not there.
 
-    `config`: the nested settings that values depend on: model, data.name, measure.layer. Raises ConfigError for an
-    unknown name.
+    `config`: the nested settings that values depend on: model, data.name, measure.layer, teacher. A teacher whose
+    weights are given is not trained: nothing is filled in for it. Raises ConfigError for an unknown name.
     """
     ExperimentConfig(preset=name)
     values = {row.setting: _resolved(getattr(row, name), config) for row in ROWS}
-    return {setting: value for setting, value in values.items() if value is not OPEN}
+    finished = setting_of(config, "teacher.weights") is not None
+    return {
+        setting: value
+        for setting, value in values.items()
+        if value is not OPEN and not (finished and setting.startswith("teacher."))
+    }
+
+
+def preset_undone(config: ExperimentConfig, name: str) -> dict[str, Any]:
+    """Dotted setting of `measure` -> kdprobe's default, where `config` has what its own preset filled in.
+
+    That is what must go before another preset, `name`, is filled in: what this one leaves open would else stay.
+    """
+    if config.preset in (None, name):
+        return {}
+    filled = preset_settings(config.preset, view(config))
+    return {
+        setting: default_of(setting)
+        for setting, value in filled.items()
+        if setting.startswith("measure.") and plain(setting_of(config, setting)) == plain(value)
+    }
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,42 +237,15 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def default_of(setting: str) -> Any:
     """kdprobe's own value; None where that is for the data set or the network to say."""
-    return _at(ExperimentConfig(), setting)
+    return setting_of(ExperimentConfig(), setting)
 
 
-def preset_notes(config: ExperimentConfig) -> list[str]:
-    """What the reader must know of the preset that `config` names, and of what was changed in it; [] without one."""
-    if config.preset is None:
-        return []
-    wanted = preset_settings(config.preset, _view(config))
-    found = {setting: _plain(_at(config, setting)) for setting in wanted}
-    changed = [
-        f"{setting} ({found[setting]} instead of {value})"
-        for setting, value in wanted.items()
-        if found[setting] != _plain(value)
-    ]
-    notes = [
-        f"Counted by the preset {config.preset}; changed: {', '.join(changed)}."
-        if changed
-        else f"Counted by the preset {config.preset}, nothing changed."
-    ]
-    left = [
-        f"{row.setting} ({_plain(_at(config, row.setting))})"
-        for row in ROWS
-        if config.preset == "paper" and row.setting not in wanted
-    ]
-    if left:
-        notes.append(
-            f"The paper leaves open, as far as known here, and this experiment has: {', '.join(left)}."
-        )
-    return notes
-
-
-def _view(config: ExperimentConfig) -> dict[str, Any]:
+def view(config: ExperimentConfig) -> dict[str, Any]:
     """The settings that others depend on."""
     return {
         "model": config.model,
         "data": {"name": config.data.name},
+        "teacher": {"weights": config.teacher.weights, "pretrained": config.teacher.pretrained},
         "measure": {"layer": config.measure.layer},
     }
 
@@ -236,12 +254,15 @@ def _resolved(value: Any, config: Mapping[str, Any]) -> Any:
     return value.value(config) if isinstance(value, By) else value
 
 
-def _at(config: Any, setting: str) -> Any:
+def setting_of(config: Any, setting: str) -> Any:
     """The value of a dotted setting in nested mappings or records; None where an option is not given."""
     for name in setting.split("."):
         config = config.get(name) if isinstance(config, Mapping) else getattr(config, name)
+        if config is None:
+            break
     return config
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as a config file has it."""
     return list(value) if isinstance(value, tuple) else value

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import yaml
 
-from kdprobe.analysis import missing_shards, plan_measurement, seconds_per_image
+from kdprobe.analysis import missing_shards, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import check_filter
+from kdprobe.experiment.folders import settled
 from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, resume_bytes, seconds_per_epoch
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
 from kdprobe.experiment.members import Member, last_snapshot, load_final, members
 from kdprobe.experiment.publish import publish
-from kdprobe.experiment.setup import Material, build, load_material, measure_settings
+from kdprobe.experiment.setup import Material, build, load_material, measure_plan
 from kdprobe.experiment.specification import (
     check_members,
     is_finished,
@@ -49,6 +50,7 @@ def run_experiment(
     with ExitStack() as stack:
         if folder.is_dir():
             stack.enter_context(sole_run(folder))
+        config = settled(config, folder)
         found, material = _prepared(config, folder, say)
         if not folder.is_dir():
             _make(folder)
@@ -138,8 +140,10 @@ def _make(folder: Path) -> None:
 
 def _headline(config: ExperimentConfig, material: Material, found: list[Member]) -> str:
     train, test = material.train, material.test
+    height, width = train.image_shape[1:]
     return (
         f"{train.name}: {len(train)} training and {len(test)} test images of {len(train.classes)} classes, "
+        f"{width} x {height} pixels, "
         f"{len(material.probe.ids)} probe images; networks: {', '.join(member.name for member in found)}."
     )
 
@@ -147,7 +151,7 @@ def _headline(config: ExperimentConfig, material: Material, found: list[Member])
 def _forecast(config: ExperimentConfig, material: Material, found: list[Member], folder: Path) -> Forecast:
     """Tries out a training step and an estimate; counts only what is not done yet. Checks the layer on the way."""
     model = build(config, material, "baseline")
-    plan = plan_measurement(model, material.probe, measure_settings(config))
+    plan = measure_plan(config, model, material.probe)
     one = snapshot_bytes(model)
     training = measuring = 0.0
     disk = maps = 0

@@ -2,16 +2,23 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
 
-from kdprobe.analysis import MeasureSettings
+from kdprobe.analysis import MeasurePlan, MeasureSettings, plan_measurement
 from kdprobe.data import LabelledImages, Probe, load_data, select_probe
+from kdprobe.errors import ConfigError
+from kdprobe.estimator.taps import untouched
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.networks import build_network, load_weights
+from kdprobe.networks import build_network, load_weights, native_size
 from kdprobe.training import derive_seed
+
+_AT_ONCE = 64  #: images that are hashed at a time
+_OF_ANY_SIZE = ("vgg_small",)  #: networks that are built to fit the images that they get
+_EMBEDDED = ("cluttered_digits",)  #: data made at the size that they are for
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,17 @@ class Material:
     test: LabelledImages
     probe: Probe
     content: str  #: sha256 of the training images and labels
+
+
+def with_image_size(config: ExperimentConfig) -> ExperimentConfig:
+    """`config` with the side of the images that its network was made for, if it names none.
+
+    The data set's own size stands for networks of one's own, for vgg_small and for the embedded digits.
+    """
+    side = None if config.model in _OF_ANY_SIZE else native_size(config.model)
+    if config.data.image_size is not None or side is None or config.data.name in _EMBEDDED:
+        return config
+    return replace(config, data=replace(config.data, image_size=side))
 
 
 def load_material(config: ExperimentConfig) -> Material:
@@ -46,8 +64,15 @@ def load_material(config: ExperimentConfig) -> Material:
         grid=measure.grid,
         rule=measure.cell_rule,
     )
-    content = hashlib.sha256(train.images.numpy().tobytes() + train.labels.numpy().tobytes()).hexdigest()
-    return Material(train, test, probe, content)
+    return Material(train, test, probe, content_digest(train))
+
+
+def content_digest(data: LabelledImages) -> str:
+    """sha256 (hex) of the normalised images of `data`, then its labels; made from a few images at a time."""
+    digest = hashlib.sha256()
+    for part in chain(data.normalised.split(_AT_ONCE), (data.labels,)):
+        digest.update(part.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
@@ -80,6 +105,30 @@ def model_options(config: ExperimentConfig, role: str) -> dict[str, Any]:
 def device(config: ExperimentConfig) -> torch.device:
     usable = torch.cuda.is_available() and config.training.device != "cpu"
     return torch.device("cuda" if usable else "cpu")
+
+
+def measure_plan(config: ExperimentConfig, model: nn.Module, probe: Probe) -> MeasurePlan:
+    """How `model` is measured. Raises ConfigError if it cannot take images of the probe's size."""
+    try:
+        return plan_measurement(model, probe, measure_settings(config))
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:  # torch says of the layers only that they do not fit
+        _check_size(config, model, probe.images[:1].to(device(config)))
+        raise
+
+
+def _check_size(config: ExperimentConfig, model: nn.Module, image: torch.Tensor) -> None:
+    try:
+        with untouched(model), torch.no_grad():
+            model(image)
+    except RuntimeError as error:
+        channels, height, width = image.shape[1:]
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{config.model} cannot take images of {width} x {height} pixels and {channels} channels ({reason}); set "
+            "data.image_size to a side that it takes."
+        ) from error
 
 
 def measure_settings(config: ExperimentConfig) -> MeasureSettings:

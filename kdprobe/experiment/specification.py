@@ -45,10 +45,12 @@ def specification(
 
 
 def member_settings(config: ExperimentConfig, member: Member) -> TrainingSettings:
-    """The settings of the config; the teacher has epochs of its own, students may have a learning rate of theirs."""
+    """The settings of the config; teacher and students may have a learning rate of theirs, the teacher has epochs."""
     training, own = config.training, {"student_learning_rate": None}
     if member.role == "teacher":
         own["epochs"] = config.teacher.epochs
+        if config.teacher.learning_rate is not None:
+            own["learning_rate"] = config.teacher.learning_rate
     if member.role == "student" and training.student_learning_rate is not None:
         own["learning_rate"] = training.student_learning_rate
     return replace(training, **own)

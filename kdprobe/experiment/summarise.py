@@ -22,7 +22,7 @@ from kdprobe.analysis import (
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import count_settings, counting_sentences, sample_filter
 from kdprobe.experiment.measuring import Measurable, measured
-from kdprobe.experiment.presets import preset_notes
+from kdprobe.experiment.preset_notes import preset_notes
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.schedules import schedule_notes
 from kdprobe.experiment.setup import Material
@@ -123,7 +123,8 @@ def _notes(
     found: Sequence[Measurable],
     whole: dict[str, Measurement],
 ) -> list[str]:
-    probe, usable, notes = material.probe, common_images(whole), preset_notes(config)
+    probe, usable = material.probe, common_images(whole)
+    notes = preset_notes(config, [m.member for m in found])
     notes.append(f"{len(probe.ids)} probe images from the training split, un-augmented.")
     notes.append("One seed: the intervals leave out the variation between seeds.")
     notes += schedule_notes(found)

@@ -144,7 +144,7 @@ def noise_redraws(
     margin: float = 0.2,
     scope: str = "dataset",
     empty: str = "skip",
-    initial: bool = False,
+    initial: bool | str = False,
     path_lag: int = 0,
     redraws: int = 50,
     seed: int,

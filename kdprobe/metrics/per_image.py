@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdprobe.errors import InputError
 from kdprobe.metrics.concepts import concept_cells, count_concepts, relevance_ratio
 from kdprobe.metrics.learning import learning_distance
 from kdprobe.metrics.stability import stability
@@ -18,25 +19,27 @@ def image_values(
     margin: float = 0.2,
     scope: str = "dataset",
     empty: str = "skip",
-    initial: bool = False,
+    initial: bool | str = False,
     path_lag: int = 0,
 ) -> dict[str, Tensor]:
     """Name of the metric -> (N,) float64, NaN where an image has no value; the names are those of METRICS.
 
     entropy_by_epoch: (M, N, g, g) nats at epochs 1 ... M, or with `initial` (M+1, N, g, g) from epoch 0 on, which
-    then enters D and rho as in the released code; foreground: (N, g, g) bool; path: (M+1,) of `weight_path`. N_fg,
-    N_bg and lambda are those at epoch M. The three learning distances share their per-image values and differ in the
-    statistic taken of them. With a path_lag of 1 epoch 0 enters rho alone, as in the released code for its ResNets.
-    Options and errors as in the functions that it calls.
+    then enters D and rho as in the released code (True), or rho alone, as there for ResNets ("rho"); foreground:
+    (N, g, g) bool; path: (M+1,) of `weight_path`. N_fg, N_bg and lambda are those at epoch M. The three learning
+    distances share their per-image values and differ in the statistic taken of them. Options and errors as in the
+    functions that it calls.
     """
+    if initial not in (False, True, "rho"):
+        raise InputError(f"initial must be true, false or rho (rho alone); got {initial!r}.")
     concepts = concept_cells(entropy_by_epoch, foreground, margin, scope)
     n_foreground, n_background = count_concepts(concepts, foreground)
-    late = initial and path_lag == 1
+    late = initial == "rho"
     distance = learning_distance(
         n_foreground[1:] if late else n_foreground,
         path,
         empty=empty,
-        initial=initial and not late,
+        initial=bool(initial) and not late,
         path_lag=path_lag,
     ).per_image
     return {

@@ -5,18 +5,27 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from kdprobe.data.normalise import NormalisedRows
 from kdprobe.training.seeds import derive_seed
 
 
 class Batches:
     """Iterating yields one epoch of (images (B,C,H,W), labels (B,)); `set_epoch` chooses which.
 
+    `images`: (N,C,H,W), as a tensor or as rows that are normalised when they are taken, a batch at a time.
+
     Order and flips come from generators seeded with (seed, what for, epoch): every network trained with one
     seed sees the same batches. A last batch of one image is left out, because BatchNorm cannot normalise it.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, batch_size: int, *, seed: int, flips: bool = False
+        self,
+        images: Tensor | NormalisedRows,
+        labels: Tensor,
+        batch_size: int,
+        *,
+        seed: int,
+        flips: bool = False,
     ) -> None:
         self.images = images
         self.labels = labels

@@ -55,4 +55,4 @@ def check_training(
 
 def example_of(model: nn.Module, data: LabelledImages) -> torch.Tensor:
     """Two images, where `model` is."""
-    return data.images[:2].to(next(model.parameters()).device)
+    return data.normalised.on(next(model.parameters()).device)[:2]

@@ -74,9 +74,8 @@ def train_network(
         path_length=path_length,
         path_log=None if path_log is None else Path(path_log),
     )
-    batches = Batches(
-        train_data.images, train_data.labels, settings.batch_size, seed=seed, flips=settings.flips
-    )
+    rows = train_data.normalised.on(device)
+    batches = Batches(rows, train_data.labels, settings.batch_size, seed=seed, flips=settings.flips)
     stages: list[StageRecord] = []
     epochs_done = steps_done = 0
     with ExitStack() as stack:

@@ -19,6 +19,7 @@ from kdprobe.analysis import (
     network_values,
 )
 from kdprobe.errors import InputError
+from kdprobe.metrics import noise_ceiling
 
 GRID, IMAGES, EPOCHS = 5, 40, (0, 2, 5, 20, 40, 50)
 SETTINGS = CountSettings(empty="zero", initial=True, spread="var", redraws=4, resamples=100)
@@ -66,7 +67,7 @@ def measurement(seed, epochs=EPOCHS, first=0):
 NETWORKS = {"student": measurement(0), "baseline": measurement(1)}
 
 
-def by_loops(networks, resnet):
+def by_loops(networks, resnet, mistake):
     """The sets that the two networks keep, their intersection, and the numbers over it."""
     cells = foreground().tolist()
     kept = {}
@@ -78,16 +79,18 @@ def by_loops(networks, resnet):
     usable = set.intersection(*(set(m.usable.nonzero().flatten().tolist()) for m in networks.values()))
     images = sorted(usable.intersection(*map(set, kept.values())))
     numbers = {
-        name: released.network(m.entropy.tolist(), cells, images, m.path.tolist(), margin=0.2, resnet=resnet)
+        name: released.network(
+            m.entropy.tolist(), cells, images, m.path.tolist(), margin=0.2, resnet=resnet, mistake=mistake
+        )
         for name, m in networks.items()
     }
     return kept, images, numbers
 
 
-@pytest.mark.parametrize("resnet", [False, True])
-def test_the_whole_summary_is_that_of_the_released_code(resnet):
-    settings = replace(SETTINGS, path_lag=1 if resnet else 0)
-    kept, images, expected = by_loops(NETWORKS, resnet)
+@pytest.mark.parametrize(("resnet", "mistake"), [(False, False), (True, False), (True, True)])
+def test_the_whole_summary_is_that_of_the_released_code(resnet, mistake):
+    settings = replace(SETTINGS, initial="rho" if resnet else True, path_lag=1 if mistake else 0)
+    kept, images, expected = by_loops(NETWORKS, resnet, mistake)
     found = effective_images(NETWORKS, list(NETWORKS), foreground(), FILTER)
     assert found.images.nonzero().flatten().tolist() == images
     assert found.by_network == {name: len(rows) for name, rows in kept.items()}
@@ -123,12 +126,16 @@ def test_every_option_moves_the_numbers():
     moved = {
         "empty": {"relevance_ratio", "stability", "learning_distance_mean"},
         "initial": {"learning_distance_mean", "stability"},
-        "path_lag": {"learning_distance_mean"},
         "scope": {"n_foreground", "n_background"},
     }
-    for name, value in (("empty", "skip"), ("initial", False), ("path_lag", 1), ("scope", "image")):
+    for name, value in (("empty", "skip"), ("initial", False), ("scope", "image")):
         other = numbers(replace(SETTINGS, **{name: value}))
         assert moved[name] <= {metric for metric in METRICS if other[metric] != base[metric]}, name
+    resnet = numbers(replace(SETTINGS, initial="rho"))
+    mistaken = numbers(replace(SETTINGS, initial="rho", path_lag=1))
+    assert resnet["stability"] == base["stability"] == mistaken["stability"]
+    distances = {found["learning_distance_mean"] for found in (base, resnet, mistaken)}
+    assert len(distances) == 3
 
 
 def test_epochs_of_a_later_stage_are_counted_from_its_start():
@@ -166,6 +173,26 @@ def test_the_ceiling_has_as_many_epochs_as_rho():
     measured.noise[0] = 0.5  # epoch 0 alone is noisy
     assert ceiling(measured, cells, replace(SETTINGS, empty="skip", initial=False)) == 1
     assert ceiling(measured, cells, replace(SETTINGS, empty="skip")) < 1
+
+
+def test_the_ceiling_goes_by_the_rules_of_the_rho_that_it_stands_beside():
+    measured = NETWORKS["student"].only(NETWORKS["student"].usable)
+    cells, found = foreground()[NETWORKS["student"].usable], []
+    for rules in ({}, {"scope": "image"}, {"empty": "skip"}, {"margin": 0.3}):
+        settings = replace(SETTINGS, **rules)
+        by_hand = noise_ceiling(
+            measured.entropy[-1],
+            measured.std_error,
+            cells,
+            epochs=len(EPOCHS),
+            margin=settings.margin,
+            scope=settings.scope,
+            empty=settings.empty,
+            seed=0,
+        )
+        assert ceiling(measured, cells, settings) == pytest.approx(by_hand, abs=1e-12)
+        found.append(by_hand)
+    assert len(set(found)) == 4
 
 
 def test_the_spread_named_decides_the_second_hypothesis():

@@ -59,6 +59,35 @@ def test_networks_that_are_trained_already_are_counted_otherwise_and_stay_what_t
     assert parsed("compare", "A", "B", "--preset", "paper", home=str(home)).measure.scope == "image"
 
 
+def test_another_preset_leaves_nothing_of_the_one_that_a_run_was_made_by(tmp_path):
+    home = tmp_path / "config.yaml"
+    home.write_text(
+        "preset: released\nmodel: resnet50\n"
+        "measure: {margin: 0.3, empty: zero, sample_filter: released, weights: layer, initial: rho, images: 12}\n"
+    )
+    found = parsed("measure", "RUN", "--preset", "paper", home=str(home)).measure
+    assert (found.empty, found.sample_filter, found.weights, found.initial) == (
+        "skip",
+        "none",
+        "dependent",
+        False,
+    )
+    assert (found.margin, found.images) == (0.25, 12)  # the paper's; one that released did not fill in
+    asked = ("measure", "RUN", "--preset", "paper", "--measure.empty", "zero")
+    assert parsed(*asked, home=str(home)).measure.empty == "zero"
+    assert parsed("measure", "RUN", "--preset", "released", home=str(home)).measure.empty == "zero"
+
+
+def test_the_rate_of_the_teacher_goes_by_where_it_starts():
+    arguments = ("run", "--preset", "released", "--model", "vgg16")
+    found = parsed(*arguments).teacher
+    assert (found.pretrained, found.learning_rate, found.epochs) == (True, 0.001, 150)
+    assert parsed(*arguments, "--teacher.pretrained", "false").teacher.learning_rate is None
+    assert parsed(*arguments, "--teacher.pretrained", "file.pt").teacher.learning_rate == 0.001
+    given = parsed(*arguments, "--teacher.weights", "file.pt").teacher
+    assert (given.pretrained, given.learning_rate) == (False, None)
+
+
 def test_the_preset_that_a_run_recorded_is_not_filled_in_again(tmp_path):
     home = tmp_path / "config.yaml"
     home.write_text("preset: released\nmeasure: {margin: 0.3}\n")
@@ -83,6 +112,9 @@ def test_the_table_lists_every_setting_within_100_columns_and_marks_what_is_open
         for name in ("margin", "grid", "weights")
     )
     assert margin == ["0.25", "(alexnet:", "0.2)", "0.2"]
+    assert any("resnet*: rho" in line for line in lines) and any(
+        "teacher.pretrained" in line for line in lines
+    )
     assert grid == ["open", "[16]", "16"] and weights == ["open", "[dependent]", "layer"]
 
 

@@ -50,6 +50,13 @@ def test_it_is_longer_than_from_epoch_to_epoch_and_no_shorter_than_the_straight_
     assert "from one kept epoch to the next" in straight.counting
 
 
+def test_of_a_teacher_measured_at_its_end_alone_it_is_the_whole_way(finished):
+    folder, summary = finished
+    last = replace(STEPS, measure=replace(STEPS.measure, teacher="last"))
+    teacher = measure_networks(folder, last, show_progress=False).networks[0]
+    assert teacher.path == summary.networks[0].path[-1:] and teacher.path[0] > 0
+
+
 def test_other_weights_than_those_followed_are_refused(finished):
     folder, _ = finished
     other = replace(STEPS, measure=replace(STEPS.measure, weights="all"))

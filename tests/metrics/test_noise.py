@@ -156,11 +156,26 @@ def test_noise_redraws_are_the_metrics_of_the_redraws():
             assert values.shape == (3, 6) and values[r].tolist() == pytest.approx(loops, nan_ok=True), name
 
 
-def test_noise_redraws_without_noise_are_the_values():
+@pytest.mark.parametrize(
+    ("rules", "other", "moved"),
+    [
+        ({"empty": "zero"}, {}, "relevance_ratio"),
+        ({"scope": "image"}, {}, "n_foreground"),
+        ({"margin": 0.4}, {}, "n_background"),
+        ({"path_lag": 1}, {}, "learning_distance_mean"),
+        ({"initial": True}, {"initial": "rho"}, "learning_distance_mean"),
+        ({"initial": "rho", "path_lag": 1}, {"initial": "rho"}, "learning_distance_mean"),
+    ],
+)
+def test_noise_redraws_without_noise_are_the_values_by_the_same_rules(rules, other, moved):
     entropy, foreground, path = scene()
-    values = image_values(entropy, foreground, path)
-    for name, noise in noise_redraws(entropy, 0.0, foreground, path, redraws=2, seed=0).items():
-        assert torch.equal(noise.nan_to_num(), values[name].expand(2, -1).nan_to_num()), name
+    entropy[:, 0] = 0  # no concept
+    path = path[:-1] if "initial" in rules else path
+    values = image_values(entropy, foreground, path, **rules)
+    for name, noise in noise_redraws(entropy, 0.0, foreground, path, redraws=2, seed=0, **rules).items():
+        assert torch.equal(noise.nan_to_num(-1), values[name].expand(2, -1).nan_to_num(-1)), name
+    otherwise = image_values(entropy, foreground, path, **other)[moved]
+    assert not torch.equal(otherwise.nan_to_num(-1), values[moved].nan_to_num(-1))
 
 
 def test_noise_ceiling_of_one_cell_at_the_threshold_is_known():

@@ -33,11 +33,12 @@ def effective(entropies, foregrounds, epochs, from_epoch, keep):
     return kept
 
 
-def network(entropies, foregrounds, images, path, *, margin, resnet):
+def network(entropies, foregrounds, images, path, *, margin, resnet, mistake=False):
     """The printed numbers of one network over `images`, the intersection of all kept sets.
 
-    resnet: with its mistake: checkpoint 0 is left out of the counts, but not out of the list that the path is looked up
-    in. N_fg, N_bg and the ratio are those of the last checkpoint; "curves": N_fg, N_bg, ratio at every checkpoint.
+    resnet: checkpoint 0 is left out of the counts of which the largest is looked for. mistake: but not out of the list
+    that the path is then looked up in. N_fg, N_bg and the ratio are those of the last checkpoint; "curves": N_fg, N_bg,
+    ratio at every checkpoint.
     """
     learned, curves = [], []
     for checkpoint in entropies:
@@ -69,7 +70,8 @@ def network(entropies, foregrounds, images, path, *, margin, resnet):
     distances, percents = [], []
     for place in range(len(images)):
         numbers = [len(sets[place]) for sets in learned[skipped:]]
-        distances.append(path[numbers.index(max(numbers))])
+        listed = path if mistake else path[skipped:]
+        distances.append(listed[numbers.index(max(numbers))])
         ever = set().union(*(sets[place] for sets in learned))
         percents.append(len(learned[-1][place]) / len(ever) if ever else 0)
     mean = _mean(distances)

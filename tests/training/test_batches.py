@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from kdprobe.data.normalise import NormalisedRows
 from kdprobe.training.batches import Batches
 from kdprobe.training.seeds import derive_seed
 
@@ -64,6 +65,19 @@ def test_flips_mirror_about_half_of_the_images_and_leave_the_data_alone():
     assert torch.equal(labels, plain[:, 0, 0, 0].long())  # the order is the same with and without flips
     assert 150 < int(mirrored.sum()) < 250
     assert torch.equal(data, numbered(400))
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
+def test_rows_that_are_normalised_batch_by_batch_are_bitwise_those_normalised_at_once(kind):
+    pixels = torch.randint(0, 256, (50, 3, 7, 9), generator=torch.Generator().manual_seed(0)).to(kind)
+    pixels = pixels if kind == torch.uint8 else pixels / 255
+    rows = NormalisedRows(pixels, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    before = pixels.clone()
+    batch_by_batch, at_once = (
+        epoch(Batches(images, torch.arange(50), 8, seed=2, flips=True), 3) for images in (rows, rows[:])
+    )
+    assert all(torch.equal(a, b) for a, b in zip(batch_by_batch, at_once, strict=True))
+    assert torch.equal(pixels, before)  # flips leave the data alone
 
 
 def test_order_and_flips_have_streams_of_their_own():
