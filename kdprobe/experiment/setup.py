@@ -17,7 +17,6 @@ from kdprobe.networks import build_network, load_weights, native_size
 from kdprobe.training import derive_seed
 
 _AT_ONCE = 64  #: images that are hashed at a time
-_OF_ANY_SIZE = ("vgg_small",)  #: networks that are built to fit the images that they get
 _EMBEDDED = ("cluttered_digits",)  #: data made at the size that they are for
 
 
@@ -36,7 +35,7 @@ def with_image_size(config: ExperimentConfig) -> ExperimentConfig:
 
     The data set's own size stands for networks of one's own, for vgg_small and for the embedded digits.
     """
-    side = None if config.model in _OF_ANY_SIZE else native_size(config.model)
+    side = native_size(config.model)
     if config.data.image_size is not None or side is None or config.data.name in _EMBEDDED:
         return config
     return replace(config, data=replace(config.data, image_size=side))

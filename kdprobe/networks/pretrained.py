@@ -66,7 +66,7 @@ def _fetched(name: str) -> Path:
         torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
     except (OSError, RuntimeError) as error:  # no network or no place; or another sha256
         raise SnapshotError(
-            f"The pretrained weights of {name} could not be fetched from {url} ({error}); put that file at {path}, or "
-            "give the path of one as the option pretrained."
+            f"The pretrained weights of {name} could not be fetched from {url} ({error}); put that file at {path}, "
+            "give the path of one as the option pretrained, or false to start afresh."
         ) from error
     return path
