@@ -56,7 +56,7 @@ def counting_sentences(config: ExperimentConfig) -> str:
     """What was used, in words, for tables and report."""
     measure = config.measure
     mask_rule = config.data.options.get("mask_rule")
-    masks = f" (masks by the rule {mask_rule})" if mask_rule else ""
+    masks = f" (of masks, where the data have them, by the rule {mask_rule})" if mask_rule else ""
     by = f" (by the preset {config.preset}, where nothing else was set)" if config.preset else ""
     lag = ", looked up one kept epoch too early (as the released code does for its ResNets)"
     most = "" if measure.filter_keep is None else f", at most {measure.filter_keep} images of each network"

@@ -38,17 +38,22 @@ class Forecast:
 def seconds_per_epoch(
     model: nn.Module, data: LabelledImages, test: LabelledImages, settings: TrainingSettings
 ) -> float:
-    """Wall time of one epoch on labels with the accuracy after it, from a few steps of a copy of `model`."""
+    """Wall time of one epoch on labels with the accuracy after it, from a few steps of a copy of `model`.
+
+    Not more of them than an epoch has; where that is one, the first one, which is slower, must do.
+    """
     trial = copy.deepcopy(model).train()
     where = next(trial.parameters()).device
     rows, labels = data.normalised.on(where), data.labels[: settings.batch_size].to(where)
-    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-        _step(trial, rows[: len(labels)], labels)
-        began = time.perf_counter()
-        for _ in range(_TRIAL_STEPS):
-            _step(trial, rows[: len(labels)], labels)
-        step = (time.perf_counter() - began) / _TRIAL_STEPS
     steps = -(-len(data) // settings.batch_size)
+    tried = min(_TRIAL_STEPS, steps)
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        if tried > 1:
+            _step(trial, rows[: len(labels)], labels)
+        began = time.perf_counter()
+        for _ in range(tried):
+            _step(trial, rows[: len(labels)], labels)
+        step = (time.perf_counter() - began) / tried
     return step * (steps + len(test) / len(labels) / 3)
 
 

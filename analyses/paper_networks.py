@@ -1,0 +1,359 @@
+"""Every network of kdprobe at its own size, for two epochs on a few photographs, counted by both presets.
+
+    python -m analyses.paper_networks --data path/to/CUB_200_2011 --out analyses/results/paper_networks.csv
+
+One row for each network, preset and tap: it shows that all of them run, from training to concepts. Nothing is learned
+from three photographs, and few probes make noisy maps: the numbers say nothing about distillation.
+
+What is done. A handful of CUB-200-2011 (three species, --images photographs of each to learn from, as many to test on)
+stands in a native layout of its own in --work: tables cut short, the photographs a link. Student (preset's method
+`feature`, at the last tap, so that all layers below it learn), baseline and teacher are trained by `run_experiment`,
+which measures the last tap; the other taps, and what was trained for another preset, are measured by
+`compare_networks`. Networks for 32 px are trained for each preset, those for 224 px once, for the first of the presets
+(the paper leaves open all in which its training differs from the released code's).
+
+What differs from the presets: two epochs; teachers without pretrained convolutions; `jacobian` with few probes instead
+of `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image (the row says so); measure.path
+epochs wherever steps were not written down.
+Where the paper leaves protocol, probe images and schedule open, the released code's are taken (kdprobe's own schedule
+ends near a rate of 0, so that a second of two steps would not move the weights). Networks for 224 px have fully
+connected layers of --fc features (0: their own width, for which most of the time goes into writing and reading
+weights; the column `parameters` has what was trained) and measure.weights layer. Taps before a network's ReLU that
+also offers the value after it are left out (the protocol applies a ReLU, so that they say the same), and those early
+in the networks for 32 px, which have no counterpart in the paper. Networks for 224 px are measured on one photograph.
+
+Rows in --out are not done again; a network that was stopped goes on from --work, whose folders are removed once their
+rows are written. `cpu_seconds` is of all threads of the row's call, the row of the last tap has the training in it.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from math import nan, prod
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analyses.pool_seeds import write_table
+from kdprobe.cli.parser import make_parser
+from kdprobe.cli.preset import with_preset
+from kdprobe.errors import InputError, KdprobeError
+from kdprobe.estimator import Jacobian
+from kdprobe.estimator.solvers import SOLVERS
+from kdprobe.experiment import ExperimentConfig, compare_networks, read_config, run_experiment
+from kdprobe.experiment.config import PRESETS
+from kdprobe.experiment.presets import preset_settings
+from kdprobe.networks import NetworkEntry, build_network, list_networks
+from kdprobe.networks.listing import tap_shapes
+from kdprobe.records import ExperimentSummary
+from kdprobe.storage import read_json
+
+CLASSES = 3
+SMALL = 32  #: pixels; networks for larger images are trained once, and have other budgets
+PROBE_IMAGES = {True: 2, False: 1}  #: for small networks and the others
+PROBES = {True: 16, False: 2}  #: of jacobian, for small networks and the others
+SOLVERS |= {f"jacobian_{probes}": Jacobian(probes=probes) for probes in PROBES.values()}
+#: what the paper leaves open: as the released code has it, under both presets
+FROM_RELEASED = ("training.schedule", "measure.protocol", "measure.foreground_share")
+#: column -> metric
+METRICS = {
+    "n_fg": "n_foreground",
+    "n_bg": "n_background",
+    "lambda": "relevance_ratio",
+    "d_mean": "learning_distance_mean",
+    "d_std": "learning_distance_std",
+    "rho": "stability",
+}
+EARLY = ("stem", "stage1", "stage2")  #: taps of the networks for 32 px that the others have no counterpart of
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network: all that a process of its own needs to know."""
+
+    entry: NetworkEntry
+    presets: tuple[str, ...]
+    done: frozenset[Key]
+    root: Path
+    work: Path
+    fc: int
+    images: int
+    device: str
+    threads: int
+
+    @property
+    def small(self) -> bool:
+        return self.entry.image_shape[-1] <= SMALL
+
+    @property
+    def trainings(self) -> list[tuple[str, tuple[str, ...]]]:
+        """(preset of the training, presets by which it is counted)."""
+        return [(p, (p,)) for p in self.presets] if self.small else [(self.presets[0], self.presets)]
+
+
+def taps(entry: NetworkEntry) -> list[str]:
+    """From the last convolutions on; without those that differ from another by a ReLU alone."""
+    return [tap for tap in entry.taps if tap.removesuffix("_preact") == tap and tap not in EARLY]
+
+
+def cut_out(root: Path, work: Path, images: int) -> Path:
+    """CUB-200-2011 with the first `images` photographs of the first species in both splits; the photographs a link."""
+    root = root if (root / "images.txt").is_file() else root / "CUB_200_2011"
+    cut = work / f"CUB_200_2011-{images}"
+    cut.mkdir(parents=True, exist_ok=True)
+    if not (cut / "images").exists():
+        (cut / "images").symlink_to((root / "images").resolve(), target_is_directory=True)
+
+    def lines(name: str) -> list[list[str]]:
+        return [line.split() for line in (root / name).read_text(encoding="utf-8").splitlines() if line]
+
+    split = dict(lines("train_test_split.txt"))
+    groups: dict[tuple[str, str], list[str]] = {}
+    for number, label in lines("image_class_labels.txt"):
+        groups.setdefault((label, split[number]), []).append(number)
+    species = [label for label, _ in lines("classes.txt")][:CLASSES]
+    kept = {number for (label, _), all_of in groups.items() if label in species for number in all_of[:images]}
+    tables = ("images", "image_class_labels", "train_test_split", "bounding_boxes")
+    for name, wanted in {**dict.fromkeys(tables, kept), "classes": set(species)}.items():
+        rows = [" ".join(cells) for cells in lines(f"{name}.txt") if cells[0] in wanted]
+        (cut / f"{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return cut
+
+
+def settings(task: Task, tap: str) -> dict:
+    """What is asked for beside the preset, as on the command line."""
+    entry = task.entry
+    released = preset_settings(
+        "released", {"model": entry.name, "data": {"name": "cub_200_2011"}, "measure": {"layer": tap}}
+    )
+    asked = {
+        "data.name": "cub_200_2011",
+        "data.root": str(task.root),
+        "data.image_size": entry.image_shape[-1],
+        "model": entry.name,
+        "teacher.epochs": 2,
+        "teacher.pretrained": False,
+        "training.epochs": 2,
+        "training.classifier_epochs": 1,
+        "training.device": task.device,
+        "measure.layer": tap,
+        "measure.images": PROBE_IMAGES[task.small],
+        "measure.solver": f"jacobian_{PROBES[task.small]}",
+        "measure.internal_batch_size": 32 if task.small else 4,
+        "measure.filter_from_epoch": 1,
+        "measure.teacher": "last",
+        "measure.resamples": 100,
+        "report.images": 1,
+        **{setting: released[setting] for setting in FROM_RELEASED},
+    }
+    if not task.small:
+        asked |= {"measure.weights": "layer", "training.path_length": False, "measure.path": "epochs"}
+        if task.fc and "fc" in entry.options:
+            asked["model_options"] = {"fc": task.fc}
+    return asked
+
+
+def config_of(
+    command: Sequence[str], preset: str, asked: Mapping[str, Any], home: Path | None = None
+) -> ExperimentConfig:
+    """As the command line makes it: `command` with its arguments, the preset, then what is asked for."""
+    parser = make_parser()
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
+    arguments = [*command, "--preset", preset, *(f"--{name}={text}" for name, text in texts.items())]
+    given = parser.parse_args(arguments)
+    made = parser.instantiate(
+        with_preset(parser, arguments, given, home=None if home is None else str(home))
+    )[command[0]]
+    return ExperimentConfig(**{name: made[name] for name in ExperimentConfig.__dataclass_fields__})
+
+
+def counted(
+    call: Callable[[ExperimentConfig], ExperimentSummary],
+    config_for: Callable[[Mapping[str, Any]], ExperimentConfig],
+    asked: Mapping[str, Any],
+) -> tuple[ExperimentSummary, str]:
+    """What `call` finds with the config of `asked`, without sample filter if that leaves no image; and a note."""
+    try:
+        return call(config_for(asked)), ""
+    except InputError as error:
+        if "sample filter" not in str(error):
+            raise
+    return call(
+        config_for({**asked, "measure.sample_filter": "none"})
+    ), "no image passed the sample filter: none used"
+
+
+def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path) -> dict:
+    """Trains what is not trained yet and measures one tap."""
+    asked, began = settings(task, tap), (time.perf_counter(), time.process_time())
+    if (preset, tap) == (trained, taps(task.entry)[-1]):
+        call = partial(run_experiment, folder=folder, say=lambda _text: None, show_progress=False)
+        config_for = partial(config_of, ["run"], preset)
+    else:
+        pair = [str(folder / "networks" / name) for name in ("student-feature", "baseline")]
+        call = partial(compare_networks, *pair, show_progress=False)
+        config_for = partial(config_of, ["compare", *pair], preset, home=folder / "config.yaml")
+        asked["measure.path"] = "epochs"
+    summary, note = None, ""
+    try:
+        summary, note = counted(call, config_for, asked)
+    except InputError as error:  # no image could be measured: that too is an answer
+        note = str(error).replace(",", ";")
+    taken = {"seconds": time.perf_counter() - began[0], "cpu_seconds": time.process_time() - began[1]}
+    return _row(task, trained, preset, tap, folder, config_for(asked), summary) | taken | {"note": note}
+
+
+def _row(
+    task: Task,
+    trained: str,
+    preset: str,
+    tap: str,
+    folder: Path,
+    config: ExperimentConfig,
+    summary: ExperimentSummary | None,
+) -> dict:
+    records = {record["role"]: record for record in map(read_json, (folder / "networks").glob("*/run.json"))}
+    found = {network.role: network for network in summary.networks} if summary else {}
+    parameters, shapes = _network(folder)
+    row = {
+        "network": task.entry.name,
+        "preset": preset,
+        "tap": tap,
+        "features": prod(shapes[tap]),
+        "pixels": task.entry.image_shape[-1],
+        "parameters": parameters,
+        "trained_as": trained,
+        "train_images": CLASSES * task.images,
+        "probe_images": config.measure.images,
+        "images_counted": found["student"].metrics["n_foreground"].n if found else 0,
+        "epochs_kept": len(found["student"].epochs) - 1 if found else nan,
+        "protocol": config.measure.protocol,
+        "solver": config.measure.solver,
+        "margin": config.measure.margin,
+        "weights": config.measure.weights,
+        "path": config.measure.path,
+        "accuracy_teacher": records["teacher"]["accuracy"],
+    }
+    for role in ("student", "baseline"):
+        row[f"accuracy_{role}"] = records[role]["accuracy"]
+        values = {metric: interval.value for metric, interval in found[role].metrics.items()} if found else {}
+        row |= {f"{name}_{role}": values.get(metric, nan) for name, metric in METRICS.items()}
+    return row | {"train_seconds": float(sum(record["seconds"] for record in records.values()))}
+
+
+def _network(folder: Path) -> tuple[int, dict[str, tuple[int, ...]]]:
+    """Parameters and shapes of the taps of the networks trained there."""
+    config = read_config(folder)
+    shape = (3, config.data.image_size, config.data.image_size)
+    with torch.device("meta"):
+        model = build_network(
+            config.model, num_classes=CLASSES, image_shape=shape, **config.model_options
+        ).eval()
+        shapes = tap_shapes(model, torch.empty(1, *shape))
+    return sum(parameter.numel() for parameter in model.parameters()), shapes
+
+
+def rows_of(task: Task) -> list[dict]:
+    """All rows of one network that are not done, without those that could not be made."""
+    torch.set_num_threads(task.threads)
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    rows = []
+    for trained, presets in task.trainings:
+        folder = task.work / f"{task.entry.name}-{trained}"
+        order = [(p, tap) for p in presets for tap in reversed(taps(task.entry))]
+        if all((task.entry.name, *each) in task.done for each in order):
+            continue
+        for preset, tap in order:
+            if (task.entry.name, preset, tap) in task.done and (preset, tap) != order[0]:
+                continue
+            try:
+                rows.append(row_of(task, trained, preset, tap, folder))
+            except KdprobeError as error:
+                print(f"{task.entry.name} {preset} {tap}: {type(error).__name__}: {error}", flush=True)
+    return rows
+
+
+def finished(path: Path) -> dict[Key, dict]:
+    """The rows of an earlier run."""
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as file:
+        return {(row["network"], row["preset"], row["tap"]): row for row in csv.DictReader(file)}
+
+
+def _results(tasks: list[Task], workers: int) -> Iterator[tuple[Task, list[dict]]]:
+    if workers == 1:
+        yield from ((task, rows_of(task)) for task in tasks)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        pending = {pool.submit(rows_of, task): task for task in tasks}
+        for future in as_completed(pending):
+            yield pending[future], future.result()
+
+
+def main() -> None:
+    known = {entry.name: entry for entry in list_networks()}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the folder CUB_200_2011, or one that holds it"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the table")
+    parser.add_argument("--networks", nargs="+", choices=known, default=list(known), metavar="NAME")
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--images", type=int, default=1, help="photographs of each species and split")
+    parser.add_argument("--fc", type=int, default=256, help="features of fc1 and fc2 at 224 px; 0: their own")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--workers", type=int, default=2, help="networks at a time, each on its own process")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/paper_networks"), help="folder of the experiments"
+    )
+    options = parser.parse_args()
+    table = finished(options.out)
+    order = [(name, preset, tap) for name in known for preset in PRESETS for tap in taps(known[name])]
+    root = cut_out(options.data, options.work, options.images)
+    tasks = [
+        Task(
+            entry=known[name],
+            presets=tuple(options.presets),
+            done=frozenset(table),
+            root=root,
+            work=options.work,
+            fc=options.fc,
+            images=options.images,
+            device=options.device,
+            threads=options.threads,
+        )
+        for name in options.networks
+    ]
+    tasks.sort(key=lambda task: (task.entry.image_shape, task.entry.parameters))  # most rows soon
+    began = time.perf_counter()
+    for task, rows in _results(tasks, options.workers):
+        if not rows:
+            continue
+        table |= {(row["network"], row["preset"], row["tap"]): row for row in rows}
+        write_table(options.out, [table[key] for key in order if key in table])
+        for trained, _ in task.trainings:
+            shutil.rmtree(options.work / f"{task.entry.name}-{trained}", ignore_errors=True)
+        cpu = sum(row["cpu_seconds"] for row in rows)
+        print(
+            f"{task.entry.name}: {len(rows)} rows, {cpu:.0f} s of CPU, {time.perf_counter() - began:.0f} s so far"
+        )
+
+
+if __name__ == "__main__":
+    main()

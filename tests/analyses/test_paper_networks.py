@@ -1,0 +1,149 @@
+"""Every network by both presets: what is asked for, and one small network through all of it."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from analyses import paper_networks
+from analyses.paper_networks import Task, config_of, counted, cut_out, settings, taps
+from kdprobe.errors import InputError
+from kdprobe.estimator import EntropyEstimator, Jacobian
+from kdprobe.networks import build_network, list_networks
+
+NETWORKS = {entry.name: entry for entry in list_networks()}
+
+
+@pytest.fixture
+def cub(tmp_path):
+    """Four species in turn, 16 noisy images of 40 x 40 pixels: of each species two to learn from and two to test on."""
+    root, generator = tmp_path / "CUB_200_2011", np.random.default_rng(0)
+    tables = {name: [] for name in ("images", "image_class_labels", "train_test_split", "bounding_boxes")}
+    for number in range(16):
+        label = number % 4 + 1
+        path = f"00{label}.Bird/bird_{number}.png"
+        (root / "images" / f"00{label}.Bird").mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 256, size=(40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images" / path)
+        tables["images"].append(f"{number} {path}")
+        tables["image_class_labels"].append(f"{number} {label}")
+        tables["train_test_split"].append(f"{number} {int(number < 8)}")
+        tables["bounding_boxes"].append(f"{number} 10.0 6.0 20.0 24.0")
+    tables["classes"] = [f"{label} 00{label}.Bird" for label in range(1, 5)]
+    for name, lines in tables.items():
+        (root / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def task(name, root, work):
+    return Task(
+        entry=NETWORKS[name],
+        presets=("paper", "released"),
+        done=frozenset(),
+        root=root,
+        work=work,
+        fc=256,
+        images=1,
+        device="cpu",
+        threads=1,
+    )
+
+
+def test_a_handful_is_cut_out_by_tables_and_the_photographs_stay_where_they_are(cub, tmp_path):
+    cut = cut_out(cub.parent, tmp_path / "work", 1)
+    lines = (cut / "image_class_labels.txt").read_text().split("\n")[:-1]
+    assert lines == ["0 1", "1 2", "2 3", "8 1", "9 2", "10 3"]
+    assert (cut / "classes.txt").read_text() == "1 001.Bird\n2 002.Bird\n3 003.Bird\n"
+    assert (cut / "bounding_boxes.txt").read_text().startswith("0 10.0 6.0 20.0 24.0\n1 ")
+    assert (cut / "images").is_symlink() and (cut / "images").resolve() == cub / "images"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_asked_for_at_its_own_size_under_both_presets(name, cub, tmp_path):
+    one = task(name, cub, tmp_path)
+    offered = taps(one.entry)
+    assert {"conv", "fc1", "fc2", "fc3"} == set(offered) or {"stage3", "pool", "logits"} <= set(offered)
+    for preset in one.presets:
+        config = config_of(["run"], preset, settings(one, offered[-1]))
+        assert config.preset == preset and config.model == name and config.students == ["feature"]
+        assert config.data.image_size == one.entry.image_shape[-1]
+        assert config.training.epochs == config.teacher.epochs == 2
+        assert config.measure.empty == {"paper": "skip", "released": "zero"}[preset]
+    assert [p for _, presets in one.trainings for p in presets] == ["paper", "released"]
+
+
+def test_values_before_a_relu_say_the_same_as_those_after_it():
+    """The taps that are left out."""
+    model = build_network("resnet20", num_classes=3, image_shape=(3, 32, 32))
+    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    before, after = (
+        EntropyEstimator(model, tap, solver=Jacobian(probes=2), grid=8).estimate(image).entropy
+        for tap in ("stage2_preact", "stage2")
+    )
+    assert before.std() > 0 and torch.allclose(before, after, atol=1e-5)
+
+
+def test_a_filter_that_leaves_nothing_is_left_out_and_said():
+    asked = []
+
+    def call(config):
+        asked.append(config)
+        if "measure.sample_filter" not in config:
+            raise InputError("The sample filter leaves no image.")
+        return "summary"
+
+    assert counted(call, lambda values: values, {"a": 1}) == (
+        "summary",
+        "no image passed the sample filter: none used",
+    )
+    assert asked == [{"a": 1}, {"a": 1, "measure.sample_filter": "none"}]
+
+    def fail(_config):
+        raise InputError("No probe image could be measured.")
+
+    with pytest.raises(InputError, match="could be measured"):
+        counted(fail, lambda values: values, {})
+
+
+@pytest.mark.slow  # two experiments with their reports
+def test_rows_for_both_presets_and_none_is_done_twice(cub, read, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper_networks, "taps", lambda _entry: ["conv", "fc3"])
+    monkeypatch.setattr(torch, "set_num_threads", lambda _count: None)
+    work, out = tmp_path / "work", tmp_path / "table.csv"
+    arguments = ["--data", str(cub), "--out", str(out), "--work", str(work), "--workers", "1"]
+    arguments += ["--networks", "vgg_small"]
+
+    def run(*presets):
+        monkeypatch.setattr(sys, "argv", ["x", *arguments, "--presets", *presets])
+        paper_networks.main()
+        return read(out)
+
+    first = run("paper")
+    rows = run("paper", "released")
+    assert rows[:2] == first
+    assert [(row["network"], row["preset"], row["tap"], row["path"]) for row in rows] == [
+        ("vgg_small", "paper", "conv", "epochs"),
+        ("vgg_small", "paper", "fc3", "epochs"),
+        ("vgg_small", "released", "conv", "epochs"),
+        ("vgg_small", "released", "fc3", "steps"),
+    ]
+    own = build_network("vgg_small", num_classes=3, image_shape=(3, 32, 32))
+    for row in rows:
+        assert int(row["parameters"]) == sum(parameter.numel() for parameter in own.parameters())
+        assert int(row["features"]) == {"conv": 64 * 8 * 8, "fc3": 3}[row["tap"]]
+        assert row["trained_as"] == row["preset"] and float(row["cpu_seconds"]) > 0
+        if int(row["images_counted"]):
+            assert 0 <= float(row["n_fg_student"]) + float(row["n_bg_student"]) <= 16 * 16
+            assert float(row["epochs_kept"]) == {"paper": 2, "released": 1}[row["preset"]]
+        else:
+            assert row["note"] and row["n_fg_student"] == "nan"
+    assert any(int(row["images_counted"]) for row in rows)
+    assert [path.name for path in work.iterdir()] == ["CUB_200_2011-1"]
+
+    def never(*_args, **_keywords):
+        raise AssertionError("done twice")
+
+    monkeypatch.setattr(paper_networks, "row_of", never)
+    assert run("paper", "released") == rows
