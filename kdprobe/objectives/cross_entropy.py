@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from kdprobe.objectives.inputs import at_least_float32, check_labels, check_logits
+from kdprobe.objectives.softened import of_class
 
 
 def cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
@@ -15,4 +16,4 @@ def cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
     check_logits("student_logits", student_logits)
     check_labels(labels, student_logits)
     log_probability = torch.log_softmax(at_least_float32(student_logits), dim=1)
-    return -log_probability.gather(1, labels.long().unsqueeze(1)).squeeze(1)
+    return -of_class(log_probability, labels)
