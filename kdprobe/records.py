@@ -178,6 +178,18 @@ class NetworkSummary(Record):
     flagged: int = 0  #: estimates that did not reach the target entropy
 
 
+@dataclass(frozen=True)
+class UnmeasuredNetwork(Record):
+    """A network of an experiment that taught and was not measured."""
+
+    name: str
+    role: str  #: assistant (trained to teach one student), or teacher
+    recipe: str  #: how it was trained
+    model: str  #: name of its architecture
+    accuracy: float | None  #: on the test split after its last epoch, 0 ... 1
+    note: str  #: what the accuracy was measured on, or why the network was not measured
+
+
 @dataclass(frozen=True, eq=False)
 class ConceptMaps(Record):
     """One probe image and what networks made of it over chosen epochs."""
@@ -205,3 +217,4 @@ class ExperimentSummary(Record):
     provenance: dict[str, Any]  #: versions, machine, seeds, git revision, when, durations
     notes: tuple[str, ...] = ()  #: what the reader must know: images left out, flags, one seed only, ...
     counting: str = ""  #: how concepts, D and rho were counted, in words
+    unmeasured: tuple[UnmeasuredNetwork, ...] = ()  #: those that taught and were not measured

@@ -1,6 +1,7 @@
 """How far the memory of a process rises when a piece of work gets many images instead of few."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -35,9 +36,9 @@ def growth(work: Callable[[LabelledImages], object]) -> float:
     themselves, as a share of what `COUNT` images take as float32. `FEW` is more than any batch."""
     work(pictures(FEW))
     data = pictures(COUNT)
-    before = _peak()
+    before = peak()
     work(data)
-    return (_peak() - before) / (COUNT * 3 * SIDE * SIDE * 4)
+    return (peak() - before) / (COUNT * 3 * SIDE * SIDE * 4)
 
 
 def growth_alone(script: str) -> float:
@@ -49,7 +50,10 @@ def growth_alone(script: str) -> float:
     return float(done.stdout)
 
 
-def _peak() -> int:
-    """Bytes."""
-    found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return found if sys.platform == "darwin" else found * 1024
+def peak() -> int:
+    """The most that this process has held so far, bytes."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # ru_maxrss would begin at what the process held that started this one
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024

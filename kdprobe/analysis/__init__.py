@@ -12,7 +12,7 @@ from kdprobe.analysis.measure import (
     seconds_per_image,
     settings_record,
 )
-from kdprobe.analysis.measurement import Measurement, load_measurement, weight_names
+from kdprobe.analysis.measurement import Measurement, load_measurement, load_noise, weight_names
 from kdprobe.analysis.step_path import PATH_FILE, step_path
 from kdprobe.analysis.summary import (
     CountSettings,
@@ -44,6 +44,7 @@ __all__ = [
     "effective_images",
     "judge",
     "load_measurement",
+    "load_noise",
     "measure_run",
     "metric_intervals",
     "missing_shards",

@@ -1,7 +1,7 @@
 """What was measured of one network, put together from its files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from kdprobe.analysis.step_path import step_path
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import parameters_below
 from kdprobe.metrics import weight_path
-from kdprobe.records import Outcome, Record
-from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore, joined_noise
+from kdprobe.records import EntropyResult, Outcome, Record
+from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore
 
 WEIGHTS = ("dependent", "layer", "all")
 
@@ -31,11 +31,14 @@ class Measurement(Record):
     epochs: tuple[int, ...]  #: as counted over all stages
     path: Tensor  #: (M+1,) cumulative weight distance
     work: dict[str, Any]  #: passes through the network
-    #: (M+1, N, R, g, g) nats: deviations as in `EntropyResult`; None if any epoch (of an older kdprobe) has none
+    #: (M+1, N, R, g, g) nats: deviations as in `EntropyResult`; None if they were not asked for, or any epoch (of an
+    #: older kdprobe) has none
     noise: Tensor | None = None
 
     def only(self, images: Tensor) -> "Measurement":
-        """The same for the chosen images, a (N,) bool mask."""
+        """The same for the chosen images, a (N,) bool mask; without a copy if that is all of them."""
+        if bool(images.all()):
+            return self
         return Measurement(
             entropy=self.entropy[:, images],
             std_error=self.std_error[:, images],
@@ -74,24 +77,17 @@ def load_measurement(
     *,
     stage: list[Snapshot] | None = None,
     path: str = "epochs",
+    noise: bool = True,
 ) -> Measurement:
     """Reads the maps of `snapshots` and the path of the weights `names` from the stage's starting weights to each.
 
     `stage`: all snapshots of the stage, starting weights first, if `snapshots` are only some of them. `path`: epochs
-    (from snapshot to snapshot) or steps (see `step_path`).
+    (from snapshot to snapshot) or steps (see `step_path`). Without `noise` there is none in it: it takes many times the
+    memory of the rest, and `load_noise` reads it later.
     Raises SnapshotError if a snapshot has not been measured whole, or nothing was written down step by step.
     """
-    store = EntropyStore(entropy_folder(network_folder, plan))
     weights = SnapshotStore(Path(network_folder) / "snapshots")
-    results = []
-    for snapshot in snapshots:
-        loaded = store.load(maps_name(snapshot))
-        if loaded is None or loaded[1] != plan.probe.ids:
-            raise SnapshotError(
-                f"{snapshot.path} has not been measured whole under {plan.digest}; run the measurement first."
-            )
-        results.append(loaded[0])
-
+    results = [replace(result, noise=None) for result in _maps(network_folder, snapshots, plan)]
     whole, epochs = stage or snapshots, [snapshot.epoch for snapshot in snapshots]
 
     def states() -> Iterator[dict[str, Tensor]]:
@@ -112,11 +108,38 @@ def load_measurement(
         if path == "steps"
         else weight_path(states(), names)[[whole.index(snapshot) for snapshot in snapshots]],
         work={key: sum(shard[key] for shard in shards) for key in ("work_forward", "work_backward")},
-        noise=_stacked([result.noise for result in results]),
+        noise=load_noise(network_folder, snapshots, plan) if noise else None,
     )
 
 
-def _stacked(noise: list[Tensor | None]) -> Tensor | None:
-    """The epochs' noise as one; where an epoch has fewer deviations, the rest are 0."""
-    whole = joined_noise(noise)
-    return None if whole is None else whole.unflatten(0, (len(noise), -1))
+def load_noise(
+    network_folder: Path, snapshots: list[Snapshot], plan: MeasurePlan, images: Tensor | None = None
+) -> Tensor | None:
+    """The `noise` of a `Measurement`, of all images or of those in the (N,) bool mask `images`.
+
+    Where an epoch has fewer deviations than another, the rest are 0. Raises as `load_measurement`.
+    """
+    found: list[Tensor] = []
+    for result in _maps(network_folder, snapshots, plan):
+        if result.noise is None:
+            return None
+        found.append(result.noise if images is None else result.noise[images])
+    shape = (len(found[0]), max(each.shape[1] for each in found), *found[0].shape[2:])
+    whole = found[0].new_empty((len(found), *shape))
+    for place in reversed(range(len(found))):  # each goes as it is taken over: there are never two of all
+        epoch = found.pop()
+        whole[place, :, : epoch.shape[1]] = epoch
+        whole[place, :, epoch.shape[1] :] = 0
+    return whole
+
+
+def _maps(network_folder: Path, snapshots: list[Snapshot], plan: MeasurePlan) -> Iterator[EntropyResult]:
+    """What was measured at each of `snapshots`. Raises SnapshotError if it is not all of the plan's images."""
+    store = EntropyStore(entropy_folder(network_folder, plan))
+    for snapshot in snapshots:
+        loaded = store.load(maps_name(snapshot))
+        if loaded is None or loaded[1] != plan.probe.ids:
+            raise SnapshotError(
+                f"{snapshot.path} has not been measured whole under {plan.digest}; run the measurement first."
+            )
+        yield loaded[0]

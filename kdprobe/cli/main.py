@@ -1,4 +1,4 @@
-"""``kdprobe run | measure | compare | report | presets | data | inspect | pack | unpack | export | import``.
+"""``kdprobe run | measure | compare | report | presets | methods | data | inspect | pack | unpack | export | import``.
 
 Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged; 2 after one sentence on what was wrong; 3 if
 ``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is imported before a command is known.
@@ -32,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from kdprobe.cli.preset import presets
 
             return presets(options.presets)
+        if options.command == "methods":
+            from kdprobe.cli.methods import methods
+
+            return methods(options.methods)
         if options.command == "data":
             from kdprobe.cli.data_command import data
 

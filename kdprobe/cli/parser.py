@@ -48,8 +48,18 @@ def make_parser() -> ArgumentParser:
         help="list what the presets paper and released fill in",
     )
 
+    methods = ArgumentParser(
+        description="List the distillation methods, or explain one: paper, formula, stages, cost, where its numbers "
+        "come from, and what could not be checked."
+    )
+    methods.add_argument(
+        "name", metavar="NAME", nargs="?", default=None, help="name of a method, or your own .yaml file"
+    )
+    commands.add_subcommand("methods", methods, help="list the distillation methods, or explain one")
+
     inspect = ArgumentParser(
-        description="List the snapshots and entropy maps of a run, every byte verified. Exit code 1 if one is damaged."
+        description="List the snapshots, connectors and entropy maps of a run, every byte verified. "
+        "Exit code 1 if one is damaged."
     )
     inspect.add_argument(
         "run", metavar="RUN", help="folder of an experiment, a network or snapshots, or one file"
@@ -58,7 +68,8 @@ def make_parser() -> ArgumentParser:
     commands.add_subcommand("inspect", inspect, help="list what is in a run, verified")
 
     pack = ArgumentParser(
-        description="Put snapshots, entropy maps, settings and logs of a run into one HDF5 file that any tool reads."
+        description="Put snapshots, connectors, entropy maps, settings and logs of a run into one HDF5 file "
+        "that any tool reads."
     )
     pack.add_argument("run", metavar="RUN", help="folder of an experiment, of a network, or of snapshots")
     pack.add_argument("file", metavar="OUT.h5", help="the file to write")

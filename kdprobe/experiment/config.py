@@ -42,12 +42,16 @@ class TeacherConfig:
         weights: a file of weights to load; then it is not trained.
         pretrained: convolutional weights to start its training from: true (torchvision's, ImageNet), or a file of
             them; its fully connected layers start afresh.
+        model: its architecture, as for model; null: the students'.
+        model_options: options of teacher.model; without one they change the students' options one by one.
     """
 
     epochs: int = 10
     learning_rate: float | None = None
     weights: str | None = None
     pretrained: bool | str = False
+    model: str | None = None
+    model_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
@@ -184,7 +188,7 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """An experiment: one teacher, one baseline, some students, all of one architecture.
+    """An experiment: one teacher, one baseline, some students; baseline and students are of one architecture.
 
     Args:
         preset: paper (equations as printed) or released (the code released with the paper): what is not set otherwise
@@ -196,7 +200,7 @@ class ExperimentConfig:
             wrn_40_2, or your own as file.py:function.
         model_options: options of the architecture.
         teacher: the teacher.
-        students: distillation recipes, by name (kd, feature) or as YAML files.
+        students: distillation recipes, by name (kdprobe methods lists them) or as YAML files.
         training: of student and baseline, and of the teacher but for its epochs and, if set, its learning rate.
         measure: what is measured and how concepts are counted.
         report: what the report shows.

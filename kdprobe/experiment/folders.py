@@ -23,8 +23,17 @@ def read_config(folder: str | Path) -> ExperimentConfig:
         raise ConfigError(
             f"No {path}: {folder} is not the folder of an experiment; give one made by kdprobe run."
         )
+    return config_of(path)
+
+
+def config_of(path: str | Path) -> ExperimentConfig:
+    """The config in the YAML file `path`, the rest as by default. Raises ConfigError if it is none."""
     try:
-        return _filled(ExperimentConfig, yaml.safe_load(path.read_text(encoding="utf-8")))
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a config ({error}); give a YAML file.") from error
+    try:
+        return _filled(ExperimentConfig, yaml.safe_load(text))
     except ConfigError:
         raise
     except (yaml.YAMLError, TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from kdprobe.experiment.publish import publish
 from kdprobe.experiment.setup import Material, load_material
 from kdprobe.experiment.specification import check_measurable
 from kdprobe.experiment.summarise import summarise
+from kdprobe.experiment.unmeasured import measured_members, unmeasured_networks
 from kdprobe.records import ExperimentSummary
 
 
@@ -25,7 +26,9 @@ def measure_networks(
     """
     config = settled(config, path)
     material = load_material(config)
-    found = [_checked(config, material, member) for member in members_at(path, config, material)]
+    here = members_at(path, config, material)
+    asked = here if len(here) == 1 else measured_members(config, material, here)
+    found = [_checked(config, material, member) for member in asked]
     measure_all(found, show_progress=show_progress)
     return summarise(config, material, found)
 
@@ -60,9 +63,10 @@ def report_again(folder: str | Path) -> ExperimentSummary:
             f"{folder}: {', '.join(unfinished)} not trained yet; run kdprobe run --out {folder} first."
         )
     with sole_run(Path(folder)):
-        networks = [_checked(config, material, member) for member in found]
+        others = unmeasured_networks(config, material, found)
+        networks = [_checked(config, material, m) for m in measured_members(config, material, found)]
         measure_all(networks, show_progress=True)
-        return publish(config, material, networks, Path(folder))
+        return publish(config, material, networks, Path(folder), others)
 
 
 def _checked(config: ExperimentConfig, material: Material, member: Member) -> Measurable:

@@ -1,15 +1,16 @@
 """Measures the finished networks of an experiment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from kdprobe.analysis import (
     Measurement,
     MeasurePlan,
     load_measurement,
+    load_noise,
     measure_run,
     missing_shards,
     step_path,
@@ -38,11 +39,11 @@ def measurable(config: ExperimentConfig, material: Material, member: Member) -> 
 
     Raises ConfigError or SnapshotError, before anything is measured, if it cannot be counted as the config says.
     """
-    model = build_empty(config, material, member.role)
+    model = build_empty(config, material, member.role, member.network)
     plan = measure_plan(config, model, material.probe)
     stage = analysed_stage(member)
     first, last = stage[0].epoch, stage[-1].epoch
-    if member.role != "teacher":
+    if member.role in ("baseline", "student"):
         check_filter(config, member.name, last - first)
     if config.measure.path == "steps":
         step_path(member.folder, _names(config, model, plan), first, [snapshot.epoch for snapshot in stage])
@@ -71,12 +72,17 @@ def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
     return made
 
 
-def measured(config: ExperimentConfig, found: Measurable) -> Measurement:
+def measured(config: ExperimentConfig, found: Measurable, *, noise: bool = True) -> Measurement:
     """What was measured of a network, with the path of the weights that the config names."""
     names = _names(config, found.model, found.plan)
-    return load_measurement(
-        found.member.folder, found.snapshots, found.plan, names, stage=found.stage, path=config.measure.path
-    )
+    options = {"stage": found.stage, "path": config.measure.path, "noise": noise}
+    return load_measurement(found.member.folder, found.snapshots, found.plan, names, **options)
+
+
+def with_noise(found: Measurable, whole: Measurement, images: Tensor) -> Measurement:
+    """`whole`, what was measured of `found` but for the noise, for the chosen images, a (N,) bool mask, with theirs."""
+    noise = load_noise(found.member.folder, found.snapshots, found.plan, images)
+    return replace(whole.only(images), noise=noise)
 
 
 def _names(config: ExperimentConfig, model: nn.Module, plan: MeasurePlan) -> tuple[str, ...]:

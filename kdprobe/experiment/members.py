@@ -1,6 +1,6 @@
 """The networks of an experiment, each in its folder: trained once, found again afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from kdprobe.analysis import analysed_snapshots
 from kdprobe.errors import ConfigError, SnapshotCorruptError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.setup import Material, build_empty
-from kdprobe.recipes import Recipe, load_recipe
+from kdprobe.recipes import Network, Recipe, load_recipe
 from kdprobe.storage import Snapshot, SnapshotStore, load_state, read_json
+from kdprobe.training import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,15 @@ class Member:
     """One network of an experiment and where it lives."""
 
     name: str
-    role: str  #: teacher, baseline or student
+    role: str  #: teacher, baseline, student or assistant (trained to teach a student)
     recipe: Recipe
     folder: Path
+    network: Network | None = None  #: of an assistant: what its student's recipe says of it
+
+    @property
+    def student(self) -> str:
+        """The name of the student whose recipe it is part of."""
+        return self.name if self.network is None else self.name.removesuffix(f".{self.network.name}")
 
     @property
     def run_file(self) -> Path:
@@ -45,7 +52,7 @@ class Member:
 
 
 def members(config: ExperimentConfig, folder: Path) -> list[Member]:
-    """Teacher, baseline and students, in the order in which they are trained."""
+    """Teacher, baseline and students, each after its assistants: in the order in which they are trained."""
     networks = Path(folder) / "networks"
     labels = load_recipe("baseline")
     found = [
@@ -55,10 +62,35 @@ def members(config: ExperimentConfig, folder: Path) -> list[Member]:
     for student in config.students:
         recipe = load_recipe(student)
         name = f"student-{recipe.name}"
-        if any(member.name == name for member in found):
+        own = [assistant(name, recipe, network, networks) for network in recipe.networks]
+        own.append(Member(name, "student", recipe, networks / name))
+        if {member.name for member in found} & {member.name for member in own}:
             raise ConfigError(f"Two students are called {recipe.name!r}; give each recipe a name of its own.")
-        found.append(Member(name, "student", recipe, networks / name))
+        found += own
     return found
+
+
+def assistant(student: str, recipe: Recipe, network: Network, networks: Path) -> Member:
+    """The network that `recipe` has trained before `student`; it lies in a folder of its own, whoever else has such."""
+    name = f"{student}.{network.name}"
+    last = len(network.stages) - 1
+    stages = tuple(replace(stage, analysed=k == last) for k, stage in enumerate(network.stages))
+    if network.inputs == "foreground":
+        stages = tuple(replace(stage, student_inputs="foreground") for stage in stages)
+    own = Recipe(f"{recipe.name}.{network.name}", f"{network.name} ({recipe.title})", recipe.paper, stages)
+    return Member(name, "assistant", own, networks / name, network)
+
+
+def member_settings(config: ExperimentConfig, member: Member) -> TrainingSettings:
+    """The settings of the config; teacher and students may have a learning rate of theirs, the teacher has epochs."""
+    training, own = config.training, {"student_learning_rate": None}
+    if member.role == "teacher":
+        own["epochs"] = config.teacher.epochs
+        if config.teacher.learning_rate is not None:
+            own["learning_rate"] = config.teacher.learning_rate
+    if member.role == "student" and training.student_learning_rate is not None:
+        own["learning_rate"] = training.student_learning_rate
+    return replace(training, **own)
 
 
 def analysed_stage(member: Member) -> list[Snapshot]:
@@ -90,6 +122,6 @@ def last_snapshot(member: Member) -> Snapshot:
 def load_final(config: ExperimentConfig, material: Material, member: Member) -> nn.Module:
     """The network with its final weights."""
     snapshot = last_snapshot(member)
-    model = build_empty(config, material, member.role)
+    model = build_empty(config, material, member.role, member.network)
     load_state(model, member.store.load(snapshot), source=str(snapshot.path))
     return model

@@ -8,7 +8,7 @@ from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.measuring import Measurable
 from kdprobe.experiment.setup import Material
 from kdprobe.experiment.summarise import summarise
-from kdprobe.records import ExperimentSummary
+from kdprobe.records import ExperimentSummary, UnmeasuredNetwork
 from kdprobe.report import comparison_json, write_figures, write_report, write_tables
 from kdprobe.storage import write_json
 from kdprobe.storage.atomic import fsync_folder, named_failure
@@ -18,7 +18,11 @@ _COMPARISON = "comparison.json"
 
 
 def publish(
-    config: ExperimentConfig, material: Material, networks: Sequence[Measurable], folder: Path
+    config: ExperimentConfig,
+    material: Material,
+    networks: Sequence[Measurable],
+    folder: Path,
+    others: Sequence[UnmeasuredNetwork] = (),
 ) -> ExperimentSummary:
     """Writes tables, figures, the report and comparison.json of what was measured.
 
@@ -27,7 +31,7 @@ def publish(
     one that says the same stays. Raises SnapshotError if the system refuses.
     """
     folder = Path(folder)
-    summary = summarise(config, material, networks)
+    summary = summarise(config, material, networks, others)
     lasting = {key: value for key, value in summary.provenance.items() if key not in ("command", "trained")}
     found = comparison_json(replace(summary, provenance=lasting))
     path = folder / _COMPARISON

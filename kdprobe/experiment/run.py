@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -11,24 +10,22 @@ import yaml
 from kdprobe.analysis import missing_shards, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.costs import Costs
 from kdprobe.experiment.counting import check_filter
+from kdprobe.experiment.epochs import kept_by_stage
 from kdprobe.experiment.folders import settled
-from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, resume_bytes, seconds_per_epoch
+from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, seconds_per_epoch
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
-from kdprobe.experiment.members import Member, last_snapshot, load_final, members
+from kdprobe.experiment.members import Member, member_settings, members
 from kdprobe.experiment.publish import publish
-from kdprobe.experiment.setup import Material, build, load_material, measure_plan
-from kdprobe.experiment.specification import (
-    check_members,
-    is_finished,
-    member_settings,
-    resume_of,
-    specification,
-)
-from kdprobe.experiment.train_member import train_member
+from kdprobe.experiment.setup import Material, build, build_empty, load_material, measure_plan
+from kdprobe.experiment.specification import check_members
+from kdprobe.experiment.teachers import teachers_of
+from kdprobe.experiment.train_all import train_all
+from kdprobe.experiment.unmeasured import differs, measured_members, reason_unmeasured, unmeasured_networks
 from kdprobe.records import ExperimentSummary
-from kdprobe.storage import snapshot_bytes, write_atomically
+from kdprobe.storage import write_atomically
 from kdprobe.storage.resume import ResumeStore
 
 Say = Callable[[str], None]
@@ -57,9 +54,11 @@ def run_experiment(
             stack.enter_context(sole_run(folder))
         write_config(config, folder)
         train_all(config, material, found, say=say, show_progress=show_progress)
-        networks = [measurable(config, material, member) for member in found]
+        networks = [
+            measurable(config, material, member) for member in measured_members(config, material, found)
+        ]
         measure_all(networks, show_progress=show_progress)
-        return publish(config, material, networks, folder)
+        return publish(config, material, networks, folder, unmeasured_networks(config, material, found))
 
 
 def failed_writes(config: ExperimentConfig, folder: str | Path) -> int:
@@ -96,30 +95,8 @@ def _check_counting(config: ExperimentConfig, found: list[Member]) -> None:
         )
     for member in found:
         stage = member.recipe.stages[member.recipe.analysed_stage]
-        if member.role != "teacher":
+        if member.role in ("baseline", "student"):
             check_filter(config, member.name, member_settings(config, member).stage_epochs(stage.epochs))
-
-
-def train_all(
-    config: ExperimentConfig, material: Material, found: list[Member], *, say: Say, show_progress: bool
-) -> None:
-    """Trains what is not trained; the teacher first, for the others learn from it."""
-    teacher, identity = None, None
-    for member in found:
-        wanted = specification(config, material, member, identity)
-        if is_finished(member, wanted):
-            resume_of(config, member, wanted).discard()  # of a run that was killed between run.json and this
-            say(f"{member.name}: trained before, accuracy {_accuracy(member)}{_failed(member)}.")
-        else:
-            if member.recipe.teacher and teacher is None:
-                teacher = load_final(config, material, found[0])
-            train_member(config, material, member, wanted, teacher, show_progress=show_progress)
-            started = member.record().get("started_from")
-            say(f"{member.name}: trained, accuracy {_accuracy(member)}{_failed(member)}.")
-            if started:
-                say(started)
-        if member.role == "teacher":
-            identity = last_snapshot(member).digest
 
 
 def write_config(config: ExperimentConfig, folder: Path) -> None:
@@ -152,26 +129,34 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     """Tries out a training step and an estimate; counts only what is not done yet. Checks the layer on the way."""
     model = build(config, material, "baseline")
     plan = measure_plan(config, model, material.probe)
-    one = snapshot_bytes(model)
-    training = measuring = 0.0
-    disk = maps = 0
-    if any(member.record() is None for member in found):
-        epoch = seconds_per_epoch(model, material.train, material.test, config.training)
-        disk += resume_bytes(model, config.training)
+    costs = Costs(
+        config, material, lambda m: seconds_per_epoch(m, material.train, material.test, config.training)
+    )
+    training, disk = 0.0, 10_000_000
+    maps = {False: 0, True: 0}  # of networks of the students' architecture, and of a teacher of another one
+    unfinished = [member for member in found if member.record() is None]
+    if unfinished:
+        disk += costs.resume(unfinished)
     for member in found:
-        if member.record() is None:
+        measured, new = reason_unmeasured(config, material, member) is None, 0
+        if member in unfinished:
             points = ResumeStore(member.folder)
             disk -= sum(path.stat().st_size for path in points.files())
-            epochs, kept, analysed = _epochs(config, member, points.epoch())
-            training += epochs * epoch * (1.4 if member.recipe.teacher else 1.0)
-            disk += kept * one
-            maps += analysed * len(plan.probe.ids)
-        else:
+            kept, analysed = _epochs(config, member, points.epoch())
+            teachers = teachers_of(config, material, member, found)
+            training += costs.training(member, teachers, points.epoch() or 0)
+            disk += kept * costs.snapshot(member)
+            new = analysed * len(plan.probe.ids) if measured else 0
+        elif measured:
             ready = measurable(config, material, member)
-            maps += missing_shards(member.folder, ready.snapshots, ready.plan) * min(16, len(plan.probe.ids))
-    if maps:
-        measuring = maps * seconds_per_image(model, plan)
-    disk += maps * map_bytes(plan.settings.grid) + 10_000_000
+            new = missing_shards(member.folder, ready.snapshots, ready.plan) * min(16, len(plan.probe.ids))
+        maps[member.role == "teacher" and differs(config)] += new
+    measuring = 0.0
+    for other, number in maps.items():
+        if number:
+            network = build_empty(config, material, "teacher") if other else model
+            measuring += number * seconds_per_image(network, plan)
+            disk += number * map_bytes(plan.settings.grid)
     forecast = Forecast(training, measuring, disk, free_bytes(folder))
     if disk > forecast.free_bytes:
         raise ConfigError(
@@ -180,27 +165,10 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
     return forecast
 
 
-def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int, int]:
-    """Epochs after `done`, the last noted; those of them whose weights are kept; and all that are analysed."""
-    if member.role == "teacher" and config.teacher.weights is not None:
-        return 0, 1, 1
-    settings, ends = member_settings(config, member), [0]
-    for stage in member.recipe.stages:
-        ends.append(ends[-1] + settings.stage_epochs(stage.epochs))
-    stages = [settings.kept_epochs(first, last) for first, last in pairwise(ends)]
+def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int]:
+    """Epochs after `done`, the last noted, whose weights are kept; and all that are analysed."""
+    stages = kept_by_stage(config, member)
     analysed = len(stages[member.recipe.analysed_stage])
     last_alone = member.role == "teacher" and config.measure.teacher == "last"
     kept = {epoch for stage in stages for epoch in stage if done is None or epoch > done}
-    return ends[-1] - (done or 0), len(kept), 1 if last_alone else analysed
-
-
-def _accuracy(member: Member) -> str:
-    accuracy = member.record()["accuracy"]
-    return "unknown" if accuracy is None else f"{accuracy:.3f}"
-
-
-def _failed(member: Member) -> str:
-    record = member.record()
-    snapshots, notes = record.get("failed_snapshots", 0), record.get("failed_notes", 0)
-    said = f"; {snapshots} of its snapshots could not be written" if snapshots else ""
-    return said + (f"; {notes} of its log lines and resume points could not be written" if notes else "")
+    return len(kept), 1 if last_alone else analysed

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,8 +11,10 @@ from kdprobe.analysis import MeasurePlan, MeasureSettings, plan_measurement
 from kdprobe.data import LabelledImages, Probe, load_data, select_probe
 from kdprobe.errors import ConfigError
 from kdprobe.estimator.taps import untouched
+from kdprobe.experiment.architecture import architecture, initial_weights
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.networks import build_network, load_weights, native_size
+from kdprobe.recipes import Network, Peer
 from kdprobe.training import derive_seed
 
 _AT_ONCE = 64  #: images that are hashed at a time
@@ -74,31 +75,32 @@ def content_digest(data: LabelledImages) -> str:
     return digest.hexdigest()
 
 
-def build(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
-    """A network before its training: student and baseline of one seed are bitwise the same, the teacher is another."""
+def build(
+    config: ExperimentConfig, material: Material, role: str, network: Network | Peer | None = None
+) -> nn.Module:
+    """A network before its training: student and baseline of one seed are bitwise the same, the teacher is another.
+
+    `network`: what a recipe says of an assistant or a peer. Raises ConfigError if there is no such architecture.
+    """
+    name, options = architecture(config, role, network)
     model = build_network(
-        config.model,
+        name,
         num_classes=len(material.train.classes),
         image_shape=material.train.image_shape,
-        seed=derive_seed(config.seed, "initial weights", "teacher" if role == "teacher" else "learner"),
-        **model_options(config, role),
+        seed=derive_seed(config.seed, "initial weights", initial_weights(role, network)),
+        **options,
     )
     if role == "teacher" and config.teacher.weights is not None:
         load_weights(model, config.teacher.weights)
     return model.to(device(config))
 
 
-def build_empty(config: ExperimentConfig, material: Material, role: str) -> nn.Module:
+def build_empty(
+    config: ExperimentConfig, material: Material, role: str, network: Network | Peer | None = None
+) -> nn.Module:
     """The same network for weights that are about to be loaded: no file of the teacher's is read."""
     bare = replace(config.teacher, weights=None, pretrained=False)
-    return build(replace(config, teacher=bare), material, role)
-
-
-def model_options(config: ExperimentConfig, role: str) -> dict[str, Any]:
-    """The options of the architecture; where the teacher starts is its own."""
-    if role != "teacher" or not config.teacher.pretrained:
-        return config.model_options
-    return {**config.model_options, "pretrained": config.teacher.pretrained}
+    return build(replace(config, teacher=bare), material, role, network)
 
 
 def device(config: ExperimentConfig) -> torch.device:

@@ -3,14 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.experiment.architecture import architecture
 from kdprobe.experiment.beginning import check_beginning
+from kdprobe.experiment.checks import check_member, check_taught
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.members import Member, last_snapshot
-from kdprobe.experiment.setup import Material, build, device, model_options
+from kdprobe.experiment.members import Member, member_settings
+from kdprobe.experiment.setup import Material, build, device
+from kdprobe.experiment.teachers import teacher_digests, teachers_of
 from kdprobe.external import is_reference
 from kdprobe.external import provenance as file_provenance
 from kdprobe.networks import network_provenance
@@ -22,12 +25,15 @@ _MEASURED = ("recipe", "model", "num_classes", "image_shape", "data", "images_sh
 
 
 def specification(
-    config: ExperimentConfig, material: Material, member: Member, teacher: str | None
+    config: ExperimentConfig, material: Material, member: Member, teacher: str | dict[str, Any] | None
 ) -> dict[str, Any]:
-    """All that decides a network's weights; a finished network is used again only while this stays the same."""
+    """All that decides a network's weights; a finished network is used again only while this stays the same.
+
+    `teacher`: the digests of all that teaches it, as `teacher_digests` gives them.
+    """
     content = {
         "recipe": member.recipe.describe(),
-        "model": network_provenance(config.model, model_options(config, member.role)),
+        "model": network_provenance(*architecture(config, member.role, member.network)),
         "num_classes": len(material.train.classes),
         "image_shape": list(material.train.image_shape),
         "data": material.train.describe(),
@@ -40,20 +46,13 @@ def specification(
     }
     if config.training.path_length:
         content["path_length"] = [config.measure.weights, config.measure.layer]
+    if member.network is not None:
+        content["initial"] = member.network.initial
+    peers = _peers(config, member)
+    if peers:
+        content["peers"] = peers
     files = _files(config, member)
     return json.loads(json.dumps(content | ({"files": files} if files else {})))
-
-
-def member_settings(config: ExperimentConfig, member: Member) -> TrainingSettings:
-    """The settings of the config; teacher and students may have a learning rate of theirs, the teacher has epochs."""
-    training, own = config.training, {"student_learning_rate": None}
-    if member.role == "teacher":
-        own["epochs"] = config.teacher.epochs
-        if config.teacher.learning_rate is not None:
-            own["learning_rate"] = config.teacher.learning_rate
-    if member.role == "student" and training.student_learning_rate is not None:
-        own["learning_rate"] = training.student_learning_rate
-    return replace(training, **own)
 
 
 def resume_of(config: ExperimentConfig, member: Member, wanted: dict[str, Any]) -> Resume:
@@ -80,21 +79,16 @@ def check_members(config: ExperimentConfig, material: Material, found: Sequence[
 
     Raises SnapshotError if snapshots of another training lie where one is to begin.
     """
-    teacher = found[0]
-    identity = last_snapshot(teacher).digest if teacher.record() is not None else None
     for member in found:
-        record = member.record()
-        if record is not None and member.recipe.teacher and identity is None:
-            raise ConfigError(
-                f"{teacher.folder} holds no finished network, but the one that it taught, {member.folder}, is "
-                "finished; restore the teacher, or remove all that it taught to train them again."
-            )
-        wanted = specification(config, material, member, identity)
+        check_member(config, material, member)
+        teachers = teachers_of(config, material, member, found)
+        check_taught(config, material, member, teachers)
+        wanted = specification(config, material, member, teacher_digests(teachers, found))
         if not is_finished(member, wanted):
             resume = resume_of(config, member, wanted)
             resume.check()
             if not resume.store.files() and member.store.folder.exists():
-                check_beginning(member, build(config, material, member.role))
+                check_beginning(member, build(config, material, member.role, member.network))
 
 
 def check_measurable(config: ExperimentConfig, material: Material, member: Member) -> None:
@@ -123,6 +117,17 @@ def _training(settings: TrainingSettings) -> dict[str, Any]:
     if values["snapshots"] == 1:
         del values["snapshots"]
     return values
+
+
+def _peers(config: ExperimentConfig, member: Member) -> dict[str, Any]:
+    """How the networks that are trained together with `member` are built, by stage and name."""
+    return {
+        stage.name: {
+            peer.name: network_provenance(*architecture(config, "student", peer)) for peer in stage.peers
+        }
+        for stage in member.recipe.stages
+        if stage.peers
+    }
 
 
 def _uses_layer(member: Member) -> bool:

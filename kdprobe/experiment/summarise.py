@@ -21,25 +21,42 @@ from kdprobe.analysis import (
 )
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import count_settings, counting_sentences, sample_filter
-from kdprobe.experiment.measuring import Measurable, measured
+from kdprobe.experiment.measuring import Measurable, measured, with_noise
 from kdprobe.experiment.preset_notes import preset_notes
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.schedules import schedule_notes
 from kdprobe.experiment.setup import Material
+from kdprobe.experiment.unmeasured import architecture_notes, mute_teachers
 from kdprobe.metrics import METRICS
-from kdprobe.records import ExperimentSummary, NetworkSummary
+from kdprobe.records import ExperimentSummary, NetworkSummary, UnmeasuredNetwork
 
 
-def summarise(config: ExperimentConfig, material: Material, found: Sequence[Measurable]) -> ExperimentSummary:
-    """Metrics, curves, comparisons, verdicts and maps of the measured networks, over the images that count in all."""
+def summarise(
+    config: ExperimentConfig,
+    material: Material,
+    found: Sequence[Measurable],
+    others: Sequence[UnmeasuredNetwork] = (),
+) -> ExperimentSummary:
+    """Metrics, curves, comparisons, verdicts and maps of the measured networks, over the images that count in all.
+
+    `others` taught and were not measured.
+    """
     settings = count_settings(config)
-    whole = {m.member.name: measured(config, m) for m in found}
+    whole = {m.member.name: measured(config, m, noise=False) for m in found}
+    mute = mute_teachers(config, [(m.member, whole[m.member.name]) for m in found])
+    found = [m for m in found if m.member.name not in [network.name for network in mute]]
+    whole = {m.member.name: whole[m.member.name] for m in found}
     shown = [m.member.name for m in found if m.member.role != "teacher"] or [m.member.name for m in found]
     usable, filtered = _images(config, material, whole, shown)
     foreground = material.probe.foreground_cells[usable]
-    kept = {name: measurement.only(usable) for name, measurement in whole.items()}
-    values = {name: network_values(name, kept[name], foreground, settings) for name in kept}
-    networks = [_network(config, m, kept[m.member.name], values, foreground) for m in found]
+    values, networks, bare = {}, [], []
+    for m in found:  # the noise of one network at a time: it is the bulk of what was measured
+        name = m.member.name
+        kept = with_noise(m, whole[name], usable)
+        values[name] = network_values(name, kept, foreground, settings)
+        networks.append(_network(config, m, kept, values, foreground))
+        bare += [name] if kept.noise is None else []
+        del kept  # before the next one takes its room
     comparisons, hypotheses = [], []
     for m in found:
         if m.member.role == "student" and "baseline" in values:
@@ -62,11 +79,17 @@ def summarise(config: ExperimentConfig, material: Material, found: Sequence[Meas
         comparisons=tuple(comparisons),
         hypotheses=tuple(hypotheses),
         maps=tuple(maps),
-        settings={"config": asdict(config), "measurement": settings_record(found[0].plan)},
+        settings={"config": asdict(config), "measurement": settings_record(_first(found).plan)},
         provenance={**provenance(), "trained": {m.member.name: _training(m) for m in found}},
-        notes=(*_notes(config, material, found, whole), *filtered),
+        notes=(*_notes(config, material, found, whole, bare), *filtered),
         counting=counting_sentences(config),
+        unmeasured=(*others, *mute),
     )
+
+
+def _first(found: Sequence[Measurable]) -> Measurable:
+    """The first that is no teacher, if there is one: a teacher may be of another architecture."""
+    return next((m for m in found if m.member.role != "teacher"), found[0])
 
 
 def _images(
@@ -122,12 +145,16 @@ def _notes(
     material: Material,
     found: Sequence[Measurable],
     whole: dict[str, Measurement],
+    bare: Sequence[str],
 ) -> list[str]:
+    """`bare`: the networks of which standard errors alone were kept."""
     probe, usable = material.probe, common_images(whole)
     notes = preset_notes(config, [m.member for m in found])
     notes.append(f"{len(probe.ids)} probe images from the training split, un-augmented.")
     notes.append("One seed: the intervals leave out the variation between seeds.")
     notes += schedule_notes(found)
+    notes += architecture_notes(config, [m.member for m in found])
+    notes += [sentence for m in found for sentence in m.member.record().get("taught", ())]
     notes += probe.notes
     if material.train.foreground_kind == "central":
         notes.append("The foreground is a fixed central square, not the object: N_fg and N_bg are coarse.")
@@ -144,7 +171,6 @@ def _notes(
         notes.append(
             f"{int((~usable).sum())} probe images left all networks, because an estimate failed: {outcomes}."
         )
-    bare = [name for name, m in whole.items() if m.noise is None]
     if bare:
         notes.append(
             f"{', '.join(bare)}: measured by a kdprobe that kept standard errors alone. Their noise is taken as "

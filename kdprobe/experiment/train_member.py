@@ -1,5 +1,6 @@
 """Trains one network of an experiment in its folder, on from where an earlier run was stopped."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -8,10 +9,11 @@ from kdprobe.analysis import PATH_FILE, weight_names
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment.beginning import begin_anew
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.members import Member
+from kdprobe.experiment.members import Member, member_settings
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.setup import Material, build, device
-from kdprobe.experiment.specification import member_settings, resume_of
+from kdprobe.experiment.specification import resume_of
+from kdprobe.experiment.teachers import Teaches, teaching_networks
 from kdprobe.networks import PartialWeights
 from kdprobe.storage import write_json
 from kdprobe.training import evaluate_accuracy, train_network
@@ -24,7 +26,7 @@ def train_member(
     material: Material,
     member: Member,
     wanted: dict[str, Any],
-    teacher: nn.Module | None,
+    teachers: Sequence[Teaches],
     *,
     show_progress: bool,
 ) -> None:
@@ -35,7 +37,7 @@ def train_member(
     Raises SnapshotError if notes or snapshots of an interrupted training are damaged, if others lie in their place, or
     if the last weights could not be written: then run.json is not written either, and the notes stay.
     """
-    model = build(config, material, member.role)
+    model = build(config, material, member.role, member.network)
     resume = resume_of(config, member, wanted)
     if resume.point(member.store) is None:
         begin_anew(member, model)
@@ -50,7 +52,8 @@ def train_member(
             settings=member_settings(config, member),
             layer=config.measure.layer,
             store=member.store,
-            teacher=teacher if member.recipe.teacher else None,
+            teachers=teaching_networks(config, material, teachers),
+            peers=_peers(config, material, member),
             seed=config.seed,
             log_path=member.folder / "metrics.jsonl",
             path_length=_followed(config, material, model),
@@ -85,6 +88,7 @@ def train_member(
             "provenance": provenance(),
             **outcome,
             **_started_from(model),
+            **_taught(teachers),
         },
     )
     resume.discard()
@@ -94,6 +98,18 @@ def _started_from(model: nn.Module) -> dict[str, str]:
     """In words, which pretrained weights the network had at first, if any."""
     taken = getattr(model, "pretrained", None)
     return {} if not isinstance(taken, PartialWeights) else {"started_from": taken.sentence()}
+
+
+def _taught(teachers: Sequence[Teaches]) -> dict[str, list[str]]:
+    """In words, at which of their epochs networks taught, where that had to be found."""
+    said = [each.route.sentence for each in teachers if each.route.sentence]
+    return {"taught": said} if said else {}
+
+
+def _peers(config: ExperimentConfig, material: Material, member: Member) -> dict[str, nn.Module]:
+    """The networks that are trained together with `member`, before that."""
+    named = [peer for stage in member.recipe.stages for peer in stage.peers]
+    return {peer.name: build(config, material, member.role, peer) for peer in named}
 
 
 def _followed(config: ExperimentConfig, material: Material, model: nn.Module) -> tuple[str, ...]:

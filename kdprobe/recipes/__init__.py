@@ -1,6 +1,19 @@
 """Distillation methods as data: one small YAML file per method, and their loader."""
 
 from kdprobe.recipes.loader import list_recipes, load_recipe
-from kdprobe.recipes.recipe import LAYER, Recipe, Stage, Term
+from kdprobe.recipes.recipe import KINDS, Network, Recipe
+from kdprobe.recipes.stage import LAYER, Peer, Source, Stage
+from kdprobe.recipes.term import Term
 
-__all__ = ["LAYER", "Recipe", "Stage", "Term", "list_recipes", "load_recipe"]
+__all__ = [
+    "KINDS",
+    "LAYER",
+    "Network",
+    "Peer",
+    "Recipe",
+    "Source",
+    "Stage",
+    "Term",
+    "list_recipes",
+    "load_recipe",
+]

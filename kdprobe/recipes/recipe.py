@@ -1,62 +1,60 @@
-"""What a distillation method is: stages, each with its objective, its tap and what learns."""
+"""What a distillation method is: stages, each with its objective, its teachers and what learns."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from kdprobe.objectives import find_objective, objective_inputs
+from kdprobe.recipes.described import described
+from kdprobe.recipes.stage import USUAL_TEACHERS, Stage
 from kdprobe.records import Record
 
-#: stands in a recipe for the layer under study, which the experiment names
-LAYER = "{layer}"
-LEARNS = ("all", "below_tap", "above_tap")
-EPOCHS = ("epochs", "classifier_epochs")
+#: what `kdprobe methods` groups by
+KINDS = ("labels", "logits", "features", "relations", "teachers", "online")
 
 
 @dataclass(frozen=True)
-class Term(Record):
-    """One summand of a stage's loss."""
-
-    objective: str  #: name in kdprobe.objectives.OBJECTIVES, or file.py:function
-    weight: float = 1.0  #: > 0
-    options: dict[str, Any] = field(default_factory=dict)  #: further arguments of the objective
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Which of kdprobe.objectives.INPUTS the objective takes. Raises ConfigError if it cannot be used."""
-        return objective_inputs(find_objective(self.objective), self.options)
-
-
-@dataclass(frozen=True)
-class Stage(Record):
-    """A stretch of training with one loss."""
+class Network(Record):
+    """A network that is trained before the student, to teach it or another one of these."""
 
     name: str
-    objective: tuple[Term, ...]  #: the loss is the weighted sum of these
-    tap: str | None = None  #: layer whose value is the "feature" of student and teacher
-    learns: str = "all"  #: "all", or only what lies "below_tap" or "above_tap"; the rest is frozen
-    epochs: str | int = "epochs"  #: a number, or the name of the training setting that holds it
-    teacher: bool = False  #: whether the objective looks at a teacher
-    analysed: bool = False  #: whether the concepts are measured on this stage's snapshots
+    stages: tuple[Stage, ...]
+    model: str = "student"  #: MODELS, or a name or file.py:function as for the experiment's model
+    model_options: dict[str, Any] = field(default_factory=dict)
+    initial: str | int = "learner"  #: initial weights: INITIAL, or the number of another draw of the seed
+    inputs: str = "image"  #: the images on which its accuracy is measured: IMAGES
 
     @property
-    def inputs(self) -> frozenset[str]:
-        """Which of kdprobe.objectives.INPUTS the stage's loss takes."""
-        return frozenset(name for term in self.objective for name in term.inputs)
+    def sources(self) -> tuple[str, ...]:
+        """The networks that teach it, each once, in the order of the stages."""
+        return _sources(self.stages)
 
 
 @dataclass(frozen=True)
 class Recipe(Record):
-    """A distillation method."""
+    """A distillation method. `kind` and what follows it explain; they decide nothing and are not compared."""
 
     name: str
     title: str
     paper: str  #: short citation
     stages: tuple[Stage, ...]
+    networks: tuple[Network, ...] = ()  #: trained before the student, in this order
+    kind: str = field(default="", compare=False)  #: one of KINDS; "" if a user's own recipe does not say
+    formula: str = field(default="", compare=False)
+    #: by dotted name (objective.option, teacher.epoch, ...): where a number comes from
+    provenance: dict[str, str] | None = field(default=None, compare=False)
+    unchecked: tuple[str, ...] = field(default=(), compare=False)  #: what could not be checked
+    #: where kdprobe does otherwise than paper or public code, and why
+    departures: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def teacher(self) -> bool:
-        """Whether any stage needs a teacher."""
+        """Whether any stage of the student itself needs a teacher, of whatever source."""
         return any(stage.teacher for stage in self.stages)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All that teach: the networks' and the student's stages' sources, each once. The recipe's own are in it."""
+        return _sources([*(s for network in self.networks for s in network.stages), *self.stages])
 
     @property
     def analysed_stage(self) -> int:
@@ -64,9 +62,17 @@ class Recipe(Record):
         return next(index for index, stage in enumerate(self.stages) if stage.analysed)
 
     def describe(self) -> dict[str, Any]:
-        """The whole recipe as plain dictionaries, lists, strings and numbers (goes into run.json)."""
-        described = asdict(self)
-        described["stages"] = [
-            {**stage, "objective": list(stage["objective"])} for stage in described["stages"]
-        ]
-        return described
+        """All that decides the training as plain dictionaries, lists, strings and numbers (goes into run.json)."""
+        return _without_usual_teachers(described(self))
+
+
+def _sources(stages: Iterable[Stage]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(source.network for stage in stages for source in stage.teachers))
+
+
+def _without_usual_teachers(content: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the teachers of each stage where `teacher: true` says it already."""
+    for stage in [*content["stages"], *(s for each in content.get("networks", ()) for s in each["stages"])]:
+        if stage.get("teachers") == described(USUAL_TEACHERS):
+            del stage["teachers"]
+    return content

@@ -18,6 +18,7 @@ from kdprobe.records import (
     Hypothesis,
     Interval,
     NetworkSummary,
+    UnmeasuredNetwork,
 )
 from kdprobe.report.words import WORDS
 
@@ -28,7 +29,8 @@ MAP_ARRAYS = ("image", "foreground", "foreground_cells")
 def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
     """A JSON-able dict: `networks.<name>.<metric>` = {value, low, high, n} for the metrics, `comparisons` =
     [{student, baseline, metric, difference, low, high, n, verdict}], and beside them `title`, `hypotheses`,
-    `details` (by network: role, recipe, layer, epochs, weight path, accuracy, ...), `counting`, `notes`, `settings`,
+    `details` (by network: role, recipe, layer, epochs, weight path, accuracy, ...), `unmeasured` = [{name,
+    role, recipe, model, accuracy, note}] of those that taught and were not measured, `counting`, `notes`, `settings`,
     `provenance`. NaN becomes null.
     """
     missing = Interval(float("nan"), float("nan"), float("nan"), 0)
@@ -42,6 +44,7 @@ def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
             "comparisons": [asdict(comparison) for comparison in summary.comparisons],
             "hypotheses": [asdict(hypothesis) for hypothesis in summary.hypotheses],
             "details": {network.name: _details(network) for network in summary.networks},
+            "unmeasured": [asdict(network) for network in summary.unmeasured],
             "counting": summary.counting,
             "notes": list(summary.notes),
             "settings": summary.settings,
@@ -110,6 +113,7 @@ def read_summary(folder: str | Path) -> ExperimentSummary:
             provenance=data["provenance"],
             notes=tuple(data["notes"]),
             counting=data.get("counting", ""),
+            unmeasured=tuple(UnmeasuredNetwork(**item) for item in data.get("unmeasured", [])),
         ),
     )
 

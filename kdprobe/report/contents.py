@@ -51,14 +51,25 @@ def _network(network: NetworkContents) -> list[str]:
     if network.gaps:
         gaps = [str(a) if a == b else f"{a}-{b}" for a, b in network.gaps]
         lines += _paragraph("  no snapshot of epoch ", [", ".join(gaps)])
+    if network.connectors:
+        rows = [["connectors", "epochs", "snapshots", "size", ""]]
+        for part in network.connectors:
+            ends = {part.epochs[0], part.epochs[-1]} if part.epochs else set()
+            epochs = "-".join(map(str, sorted(ends))) or "none"
+            counts = [epochs, str(len(part.epochs)), size_text(part.size), _verdict(part.problems)]
+            rows.append([f"stage {part.stage}", *counts])
+        lines += _aligned(rows)
     if network.maps:
         rows = [["entropy maps", "layer", "snapshots", "images", "size", ""]]
         for maps in network.maps:
-            verdict = f"{len(maps.problems)} DAMAGED" if maps.problems else "verified"
-            counts = [str(maps.snapshots), str(maps.images), size_text(maps.size), verdict]
+            counts = [str(maps.snapshots), str(maps.images), size_text(maps.size), _verdict(maps.problems)]
             rows.append([_short(maps.analysis, 16), _short(maps.layer or "?", 20), *counts])
         lines += _aligned(rows)
     return lines
+
+
+def _verdict(problems: Sequence[str]) -> str:
+    return f"{len(problems)} DAMAGED" if problems else "verified"
 
 
 def _state(network: NetworkContents) -> str | None:

@@ -48,6 +48,7 @@ def render(summary: ExperimentSummary) -> str:
         pairs=[pair | {"rows": [_difference_row(c) for c in pair["comparisons"]]} for pair in pairs(summary)],
         metric_rows=[_metric_row(metric, summary.networks) for metric in WORDS],
         accuracy=[_accuracy(network) for network in summary.networks],
+        unmeasured=[{"network": n, "value": _percent(n.accuracy)} for n in summary.unmeasured],
         curves=_curves(summary),
         maps=[_maps(maps) for maps in summary.maps],
         missing_maps=MISSING_MAPS,
@@ -96,16 +97,19 @@ def _difference_row(found: Comparison) -> dict[str, Any]:
 
 
 def _accuracy(network: NetworkSummary) -> dict[str, Any]:
-    known = network.accuracy is not None and isfinite(network.accuracy)
     return {
         "network": network,
-        "value": f"{100 * network.accuracy:.1f} %" if known else "n/a",
+        "value": _percent(network.accuracy),
         "by_epoch": [
             (epoch, f"{100 * value:.1f} %")
             for epoch, value in zip(network.epochs, network.accuracy_by_epoch, strict=False)
             if value is not None and isfinite(value)
         ],
     }
+
+
+def _percent(share: float | None) -> str:
+    return f"{100 * share:.1f} %" if share is not None and isfinite(share) else "n/a"
 
 
 def _uri(picture: bytes) -> str:

@@ -1,7 +1,7 @@
 """Snapshots, entropy maps and logs on disk, in a form that a crash cannot break (FORMAT.md)."""
 
 from kdprobe.storage.atomic import write_atomically
-from kdprobe.storage.entropy import EntropyStore, joined_noise
+from kdprobe.storage.entropy import EntropyStore
 from kdprobe.storage.exporting import Exported, export_snapshots
 from kdprobe.storage.importing import Imported, import_checkpoints
 from kdprobe.storage.inspect import RunContents, inspect_run
@@ -26,7 +26,6 @@ __all__ = [
     "import_checkpoints",
     "inspect_run",
     "is_snapshot_file",
-    "joined_noise",
     "load_state",
     "pack_run",
     "read_json",

@@ -9,12 +9,12 @@ from typing import Any
 from kdprobe.errors import SnapshotError
 from kdprobe.storage.atomic import named_failure
 from kdprobe.storage.contents import read_header
-from kdprobe.storage.entropy import EntropyStore
 from kdprobe.storage.envelope import corrupt
+from kdprobe.storage.inspect_parts import connectors_contents, maps_contents, size_of
 from kdprobe.storage.places import NetworkPlace, find_run, texts_in
 from kdprobe.storage.plain_json import read_json, read_jsonl
 from kdprobe.storage.resume import ResumeStore
-from kdprobe.storage.run_contents import MapsContents, NetworkContents, RunContents, SnapshotContents
+from kdprobe.storage.run_contents import NetworkContents, RunContents, SnapshotContents
 from kdprobe.storage.snapshot_record import described, named_place
 from kdprobe.storage.snapshots import SnapshotStore
 from kdprobe.storage.unpack import check_packed
@@ -23,7 +23,8 @@ from kdprobe.storage.unpack import check_packed
 def inspect_run(path: str | Path) -> RunContents:
     """What is at `path`: an experiment, a network, a folder of snapshots, or one file.
 
-    Every snapshot and every entropy map is read and verified, one file at a time; nothing is changed.
+    Every snapshot, those of connectors too, and every entropy map is read and verified, one file at a time; nothing is
+    changed.
 
     Raises SnapshotError if there is nothing of this kind, or a folder cannot be listed.
     """
@@ -48,6 +49,8 @@ def _one_file(path: Path) -> RunContents:
         snapshot = _snapshot(path)
         folder = path.resolve().parent
         name = folder.parent.name if folder.name == "snapshots" else folder.name
+        if folder.parent.name == "connectors":
+            name = f"{folder.parent.parent.name}, connectors of {folder.name}"
         networks = (NetworkContents(name, None, None, (snapshot,), (), (), None, ()),)
         problems = _problems(networks[0])
     else:
@@ -55,7 +58,7 @@ def _one_file(path: Path) -> RunContents:
             notes.append(_kind(path))
         except SnapshotError as error:
             problems.append(str(error))
-    return RunContents(path, "file", networks, (), tuple(notes), tuple(problems), _size(path))
+    return RunContents(path, "file", networks, (), tuple(notes), tuple(problems), size_of(path))
 
 
 def _kind(path: Path) -> str:
@@ -87,10 +90,12 @@ def _network(place: NetworkPlace, notes: list[str]) -> NetworkContents:
     damaged = [_damaged(path, reason) for path, reason in store.skipped]
     snapshots = sorted([*valid, *damaged], key=lambda each: (each.epoch or 0, each.step or 0, each.file))
     gaps = _gaps(sorted({each.epoch for each in valid if not each.partial}))
-    maps = tuple(_maps(analysis) for analysis in place.analyses)
+    maps = tuple(maps_contents(analysis) for analysis in place.analyses)
     role = role if isinstance(role, str) else None
     resume = None if folder is None else _resume(folder, problems)
-    return NetworkContents(place.name, role, finished, tuple(snapshots), gaps, maps, resume, tuple(problems))
+    connectors = tuple(connectors_contents(*each) for each in place.connectors.items())
+    found = (place.name, role, finished, tuple(snapshots), gaps, maps, resume, tuple(problems))
+    return NetworkContents(*found, connectors)
 
 
 def _resume(folder: Path, problems: list[str]) -> tuple[int, int] | None:
@@ -121,37 +126,17 @@ def _snapshot(path: Path) -> SnapshotContents:
 
 def _valid(snapshot: Any) -> SnapshotContents:
     numbers = (snapshot.epoch, snapshot.step, snapshot.stage, snapshot.partial, snapshot.weights)
-    return SnapshotContents(snapshot.path.name, *numbers, _size(snapshot.path), None)
+    return SnapshotContents(snapshot.path.name, *numbers, size_of(snapshot.path), None)
 
 
 def _damaged(path: Path, reason: str) -> SnapshotContents:
     epoch, step, _ = named_place(path)
     known = (epoch, step) if epoch >= 0 else (None, None)
-    return SnapshotContents(path.name, *known, None, False, None, _size(path), reason)
+    return SnapshotContents(path.name, *known, None, False, None, size_of(path), reason)
 
 
 def _gaps(epochs: list[int]) -> tuple[tuple[int, int], ...]:
     return tuple((a + 1, b - 1) for a, b in pairwise(epochs) if b - a > 1)
-
-
-def _maps(folder: Path) -> MapsContents:
-    store, problems = EntropyStore(folder), []
-    layers, images, measured, size = set(), 0, 0, 0
-    with named_failure("list", folder):
-        names = sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name[:1] != ".")
-        size = sum(each.stat().st_size for each in folder.rglob("*.h5") if each.is_file())
-    for name in names:
-        try:
-            found = store.load(name)
-        except SnapshotError as error:
-            problems.append(str(error))
-            continue
-        if found is not None:
-            measured, images = measured + 1, max(images, len(found[1]))
-            layer = found[0].stats.get("layer")
-            layers.add(layer if isinstance(layer, str) else None)
-    layer = layers.pop() if len(layers) == 1 else None
-    return MapsContents(folder.name, layer, measured, images, size, tuple(problems))
 
 
 def _text_problems(folder: Path, notes: list[str]) -> list[str]:
@@ -172,7 +157,8 @@ def _text_problems(folder: Path, notes: list[str]) -> list[str]:
 
 def _problems(network: NetworkContents) -> list[str]:
     damaged = [each.problem for each in network.snapshots if each.problem is not None]
-    return [*network.problems, *damaged, *(problem for maps in network.maps for problem in maps.problems)]
+    parts = (*network.connectors, *network.maps)
+    return [*network.problems, *damaged, *(problem for part in parts for problem in part.problems)]
 
 
 def _quietly(read: Callable[[], Any]) -> Any:
@@ -185,10 +171,3 @@ def _quietly(read: Callable[[], Any]) -> Any:
 
 def _is_temporary(path: Path, top: Path) -> bool:
     return any(part.startswith(".") and part.endswith(".tmp") for part in path.relative_to(top).parts)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # it has gone since it was listed
-        return 0

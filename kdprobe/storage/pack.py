@@ -35,7 +35,7 @@ class Packed(Record):
 
 
 def pack_run(run: str | Path, out: str | Path) -> Packed:
-    """Writes the new file `out` with the snapshots, entropy maps, settings and logs of `run`, all verified.
+    """Writes the new file `out` with the snapshots, connectors, entropy maps, settings and logs of `run`, verified.
 
     `run`: an experiment, a network or a folder of snapshots. Tables, figures and report are not in it. Takes the memory
     of the texts and of some kB for each snapshot. The same run gives the same bytes.
@@ -95,6 +95,11 @@ def _sources(found: RunPlace, network: NetworkPlace) -> Iterator[Source]:
     for path in hdf5_files(network.snapshots):
         name = _inside(found, network, f"snapshots/{path.name}")
         yield Source(path, name, (*home, "snapshots", path.stem), "snapshot")
+    for folder in network.connectors.values():
+        for path in hdf5_files(folder):
+            place = ("connectors", folder.name)
+            name = _inside(found, network, "/".join((*place, path.name)))
+            yield Source(path, name, (*home, *place, path.stem), "snapshot")
     for analysis in network.analyses:
         for folder in sorted(each for each in analysis.iterdir() if each.is_dir()):
             for path in hdf5_files(folder):

@@ -1,9 +1,10 @@
 """A run as one HDF5 file that any tool reads: what is in it, and how it is laid out.
 
-A group for each network, in it one for each snapshot (`snapshots/epoch-00003_step-000001173`) and each shard of
-entropy maps (`entropy/<analysis>/<snapshot>/00000`); in each of these `tensors`, data sets by tensor name (a tied one
-under each of its names), with `names`, `dtype`, `sha256` and `offset` as attributes, and `rest`: the bytes of the
-original file that belong to no tensor. Attributes of the group: `file` (its path in the run), `sha256` of the original
+A group for each network, in it one for each snapshot (`snapshots/epoch-00003_step-000001173`), each snapshot of
+connectors (`connectors/stage-0/epoch-00003_step-000001173`) and each shard of entropy maps
+(`entropy/<analysis>/<snapshot>/00000`); in each of these `tensors`, data sets by tensor name (a tied one under each of
+its names), with `names`, `dtype`, `sha256` and `offset` as attributes, and `rest`: the bytes of the original file that
+belong to no tensor. Attributes of the group: `file` (its path in the run), `sha256` of the original
 after its first 512 bytes, epoch, step, stage, ..., and under `header` all that the file says of itself, as JSON.
 Settings and logs are texts with the attributes `file`, `bytes` and `sha256`. Links are hard, data sets contiguous. The
 first 512 bytes are the user block of all files of kdprobe: the rest is verified before HDF5 sees it.

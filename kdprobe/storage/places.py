@@ -1,5 +1,6 @@
 """Where things lie in a run: an experiment, one network of it, or a folder of snapshots."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from kdprobe.storage.atomic import named_failure
 
 EXPERIMENT, NETWORK, SNAPSHOTS = "experiment", "network", "snapshots"
 TEXTS = (".json", ".jsonl", ".yaml", ".csv")  #: endings of the texts that are kept beside snapshots
+
+_STAGE = re.compile(r"stage-(0|[1-9]\d{0,8})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,13 @@ class NetworkPlace:
     def analyses(self) -> list[Path]:
         """The folders of entropy maps, one for each analysis, by name."""
         return [] if self.folder is None else sorted(_folders(self.folder / "entropy"))
+
+    @property
+    def connectors(self) -> dict[int, Path]:
+        """Stage -> the folder with the snapshots of its connectors, by stage."""
+        found = [] if self.folder is None else _folders(self.folder / "connectors")
+        stages = ((_STAGE.fullmatch(each.name), each) for each in found)
+        return dict(sorted((int(match[1]), each) for match, each in stages if match))
 
 
 @dataclass(frozen=True)

@@ -33,17 +33,28 @@ class MapsContents(Record):
 
 
 @dataclass(frozen=True)
+class ConnectorsContents(Record):
+    """The snapshots of the connectors of one stage: modules with parameters of their own in its objective."""
+
+    stage: int
+    epochs: tuple[int, ...]  #: of those that are verified
+    size: int  #: bytes
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NetworkContents(Record):
     """What is kept of one network."""
 
     name: str
-    role: str | None  #: teacher, baseline or student, where run.json says so
+    role: str | None  #: teacher, baseline, student or assistant, where run.json says so
     finished: bool | None  #: whether there is a run.json, written last; None if only snapshots were asked for
     snapshots: tuple[SnapshotContents, ...]  #: by epoch and step
     gaps: tuple[tuple[int, int], ...]  #: first and last epoch of each gap between whole, valid snapshots
     maps: tuple[MapsContents, ...]
     resume: tuple[int, int] | None  #: epoch and step at which an interrupted training goes on
     problems: tuple[str, ...]  #: of its settings, its logs and what a resume needs
+    connectors: tuple[ConnectorsContents, ...] = ()  #: by stage
 
 
 @dataclass(frozen=True)

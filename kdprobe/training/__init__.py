@@ -6,9 +6,10 @@ from kdprobe.training.result import StageRecord, TrainingResult
 from kdprobe.training.seeds import derive_seed
 from kdprobe.training.settings import TrainingSettings
 
-#: loaded on first use, because they import Lightning
+#: loaded on first use, because they import torch or Lightning
 _LAZY = {
     "Resume": "kdprobe.training.resume",
+    "TeachingNetwork": "kdprobe.training.teaching",
     "WeightSnapshots": "kdprobe.training.snapshots",
     "evaluate_accuracy": "kdprobe.training.accuracy",
     "train_network": "kdprobe.training.train",
@@ -17,6 +18,7 @@ _LAZY = {
 __all__ = [
     "Resume",
     "StageRecord",
+    "TeachingNetwork",
     "TrainingResult",
     "TrainingSettings",
     "WeightSnapshots",

@@ -43,15 +43,23 @@ class Batches:
         return full + (rest > 1 or (rest == 1 and full == 0))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for chosen, mirrored in self.chosen():
+            yield self.shown(chosen, mirrored), self.labels[chosen]
+
+    def chosen(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Of each batch the indices (B,) of its images, and which of these (B,) are mirrored (None: none)."""
         count = len(self.images)
         order = torch.randperm(count, generator=self._generator("order"))
         flipped = torch.rand(count, generator=self._generator("flips")) < 0.5 if self.flips else None
         for chosen in order.split(self.batch_size)[: len(self)]:
-            images = self.images[chosen]
-            if flipped is not None:
-                mirror = flipped[chosen]
-                images[mirror] = images[mirror].flip(-1)
-            yield images, self.labels[chosen]
+            yield chosen, None if flipped is None else flipped[chosen]
+
+    def shown(self, chosen: Tensor, mirrored: Tensor | None) -> Tensor:
+        """(B,C,H,W): the images with these indices, a copy."""
+        images = self.images[chosen]
+        if mirrored is not None:
+            images[mirrored] = images[mirrored].flip(-1)
+        return images
 
     def _generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, purpose, self.epoch))

@@ -1,5 +1,7 @@
 """All that can be known of a training before its first step."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -7,6 +9,9 @@ from kdprobe.data import LabelledImages
 from kdprobe.errors import ConfigError, DataError, TrainingError
 from kdprobe.estimator.taps import check_tap, untouched
 from kdprobe.recipes import LAYER, Recipe, Stage
+from kdprobe.training.foreground import check_foregrounds
+from kdprobe.training.settings import TrainingSettings
+from kdprobe.training.teaching import TeachingNetwork, route
 
 
 def filled_in_tap(stage: Stage, layer: str | None) -> str | None:
@@ -25,15 +30,15 @@ def check_training(
     recipe: Recipe,
     taps: list[str | None],
     train_data: LabelledImages,
-    teacher: nn.Module | None,
+    teachers: Mapping[str, TeachingNetwork],
 ) -> None:
     """Raises ConfigError (no teacher), DataError, LayerError or TrainingError for what can never be trained."""
     if len(train_data) == 0:
         raise DataError(
             f"The training split of {train_data.name} holds no images; look at its path and options."
         )
-    if recipe.teacher and teacher is None:
-        raise ConfigError(f"The recipe {recipe.name!r} needs a teacher; train or load one first.")
+    for stage in recipe.stages:
+        _check_teachers(recipe, stage, teachers)
     if next(model.parameters(), None) is None:
         raise TrainingError(f"{type(model).__name__} has no parameters: nothing can learn.")
     example = example_of(model, train_data)
@@ -49,8 +54,77 @@ def check_training(
     for stage, tap in zip(recipe.stages, taps, strict=True):
         if tap is not None:
             check_tap(model, tap, example)
-            if stage.teacher:
+            for source in stage.teachers if "teacher_feature" in stage.inputs else ():
+                teacher = teachers[source.network].model
                 check_tap(teacher, tap, example_of(teacher, train_data))
+
+
+def _check_teachers(recipe: Recipe, stage: Stage, teachers: Mapping[str, TeachingNetwork]) -> None:
+    for source in stage.teachers:
+        if source.network not in teachers:
+            named = "a teacher" if source.network == "teacher" else f"the teacher {source.network}"
+            raise ConfigError(f"The recipe {recipe.name!r} needs {named}; train or load one first.")
+        route(source, teachers[source.network])
+    if len(stage.teachers) > 1 and "teacher_feature" in stage.inputs:
+        raise ConfigError(
+            f"The stage {stage.name!r} takes teacher_feature of several teachers, whose features have no common "
+            "axes; name one teacher, or take teacher_logits."
+        )
+
+
+def check_stages(
+    model: nn.Module,
+    recipe: Recipe,
+    settings: TrainingSettings,
+    train_data: LabelledImages,
+    test_data: LabelledImages | None,
+    peers: Mapping[str, nn.Module],
+) -> None:
+    """Raises ConfigError for a stage with an epoch in which nothing is learned, or without a peer that it names;
+    DataError if a network is to see foregrounds that are not known."""
+    for stage in recipe.stages:
+        epochs = settings.stage_epochs(stage.epochs)
+        for epoch in range(1, epochs + 1):
+            if not stage.inputs_at(epoch, epochs):
+                raise ConfigError(
+                    f"In epoch {epoch} of the {epochs} of the stage {stage.name!r} no term of its objective counts; "
+                    "change from, until or the number of epochs."
+                )
+        if stage.student_inputs == "foreground":
+            check_foregrounds(train_data)
+            if test_data is not None:
+                check_foregrounds(test_data)
+        if stage.teacher_inputs == "foreground":
+            check_foregrounds(train_data)
+        for peer in stage.peers:
+            if peer.name not in peers:
+                raise ConfigError(
+                    f"The stage {stage.name!r} trains the peer {peer.name} with the student; build it first."
+                )
+            _check_peer(peer.name, peers[peer.name], model, example_of(model, train_data))
+
+
+def _check_peer(name: str, peer: nn.Module, student: nn.Module, example: torch.Tensor) -> None:
+    weights = {p.data_ptr() for p in student.parameters()} - {0}
+    shared = [of for of, p in peer.named_parameters() if p.data_ptr() in weights]
+    if peer is student or shared:
+        raise TrainingError(f"The peer {name} and the student share weights; give it a network of its own.")
+    with untouched(student), untouched(peer), torch.no_grad():
+        shapes = tuple(student(example).shape), tuple(peer(example.to(next(peer.parameters()).device)).shape)
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            f"The peer {name} returns {shapes[1]} where the student returns {shapes[0]}; both need the same classes."
+        )
+
+
+def check_values(name: str, values: object, shape: tuple[int, ...]) -> None:
+    """Raises ConfigError unless `values`, of the objective `name`, is one number for each sample, `shape` (B,)."""
+    if not isinstance(values, torch.Tensor) or values.shape != tuple(shape):
+        got = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
+        raise ConfigError(
+            f"The objective {name} must return one value per sample, shape {tuple(shape)}, got {got}; leave out its "
+            "mean or sum over the batch."
+        )
 
 
 def example_of(model: nn.Module, data: LabelledImages) -> torch.Tensor:

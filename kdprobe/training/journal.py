@@ -1,7 +1,7 @@
 """What a training writes: snapshots, log and resume points; and what it finds of one that was interrupted."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import lightning.pytorch as L
@@ -16,6 +16,7 @@ from kdprobe.training.resume import Resume, ResumePoint, remove_newer
 from kdprobe.training.resume_points import HeldCheckpoint, ResumePoints
 from kdprobe.training.settings import TrainingSettings
 from kdprobe.training.snapshots import WeightSnapshots
+from kdprobe.training.stored_connectors import StoredConnectors
 from kdprobe.training.watch import EpochLog, mended_log, tolerated
 
 
@@ -37,6 +38,7 @@ class Journal:
         self._store = store
         self._settings = settings
         self._resume = resume
+        self._connectors = StoredConnectors.beside(store)
         point = None if resume is None else resume.point(store)
         if point is not None:
             remove_newer(point, store)
@@ -44,6 +46,8 @@ class Journal:
                 mended_log(log_path, point.epoch, point.lines)
             if path_log is not None:
                 mended_log(path_log, point.epoch)
+        if resume is not None:
+            self._connectors.go_back(point)
         self.so_far = point or ResumePoint.of_nothing()  #: how the training stood when it was interrupted
         self.log = EpochLog(test_data, log_path, self.so_far.lines, settings.on_error)
         self._path = {"path_length": [*path_length], "log_path": path_log} if path_length else {}
@@ -64,13 +68,17 @@ class Journal:
         """Epochs after which the log or the resume point could not be written, once for each."""
         return [*self.log.unwritten, *self._unnoted]
 
-    def restore(self, model: nn.Module, epochs: list[int]) -> None:
-        """The weights of an interrupted training into `model`; `epochs` are those of each stage."""
+    def restore(self, model: nn.Module, epochs: list[int], peers: Mapping[str, nn.Module]) -> None:
+        """The weights of an interrupted training into `model` and its `peers`; `epochs` are those of each stage."""
         point = self.so_far
         if point.lightning is None:
             return
         load_state(model, point.weights, source=str(self._resume.store.folder))
+        for name, peer in peers.items():
+            load_state(peer, point.state(f"peers.{name}"), source=str(self._resume.store.folder))
         ends = point.epoch == sum(epochs[: point.stage + 1])
+        if ends:
+            self._connectors.complete(point)
         if ends and not self._kept(point.epoch, point.step):  # killed between resume point and last snapshot
             with tolerated(self._settings.on_error, point.epoch, self._unwritten):
                 self._store.save(model, epoch=point.epoch, step=point.step, stage=point.stage)
@@ -89,22 +97,21 @@ class Journal:
                 if not isinstance(error.__cause__, OSError):
                     raise
 
-    def callbacks(self, plan: StagePlan) -> tuple[list[L.Callback], HeldCheckpoint]:
-        """Those that write a stage down, and the checkpoint with which Lightning goes on inside it, if it does."""
-        snapshots = WeightSnapshots(
-            self._store,
-            plan.index,
-            plan.first_epoch,
-            first_step=plan.first_step,
-            module="student",
-            **self._settings.kept(),
-            on_error=self._settings.on_error,
-            **self._path,
-        )
+    def callbacks(self, plan: StagePlan, connectors: bool) -> tuple[list[L.Callback], HeldCheckpoint]:
+        """Those that write a stage down, and the checkpoint with which Lightning goes on inside it, if it does.
+
+        `connectors`: whether the stage has any that are to be kept too.
+        """
+        when = {**self._settings.kept(), "on_error": self._settings.on_error, "first_step": plan.first_step}
+        place = plan.index, plan.first_epoch
+        snapshots = WeightSnapshots(self._store, *place, module="student", **when, **self._path)
         self._snapshots.append(snapshots)
         inside = self.so_far.epoch > plan.first_epoch
         held = HeldCheckpoint(self.so_far.lightning if inside else None)
         callbacks = [snapshots, self.log]
+        if connectors:
+            store = self._connectors.store(plan.index)
+            callbacks.append(WeightSnapshots(store, *place, module="connectors", **when))
         if self._resume is not None:
             callbacks.append(
                 ResumePoints(

@@ -1,20 +1,28 @@
 """One stage of a recipe as a Lightning module."""
 
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import lightning.pytorch as L
 import torch
 from torch import Tensor, nn
 
-from kdprobe.errors import ConfigError, TrainingError
 from kdprobe.estimator.taps import capture
-from kdprobe.objectives import find_objective
+from kdprobe.objectives import find_objective, labels_known
 from kdprobe.recipes import Stage
-from kdprobe.training.batches import Batches
+from kdprobe.training.checks import check_values
+from kdprobe.training.connectors import STUDENT, build_connectors, connector_name, set_modes
+from kdprobe.training.examples import StageExamples
+from kdprobe.training.finite import FiniteLosses
+from kdprobe.training.optimiser import optimiser_of
+from kdprobe.training.peers import Together
 from kdprobe.training.scope import LearningScope
 from kdprobe.training.seeds import derive_seed
 from kdprobe.training.settings import TrainingSettings
+from kdprobe.training.stage_batches import Batch, StageBatches
+from kdprobe.training.stage_teachers import StageTeachers
 
 
 @dataclass(frozen=True)
@@ -31,28 +39,49 @@ class StagePlan:
 
 
 class StageModule(L.LightningModule):
-    """Trains `student` as `plan` says. The student is forwarded once a step; the teacher is no part of it."""
+    """Trains `student` as `plan` says, and with it those of `peers` that the stage names.
+
+    Every network is forwarded once a step with gradient; teachers are no part of the module. `peers`: all of the
+    recipe's, so that those at rest are in every checkpoint. Connectors are built here.
+    """
 
     def __init__(
         self,
         student: nn.Module,
-        teacher: nn.Module | None,
+        teachers: StageTeachers,
         plan: StagePlan,
-        batches: Batches,
+        batches: StageBatches,
         settings: TrainingSettings,
         seed: int,
+        device: torch.device,
+        peers: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        stage = plan.stage
         self.student = student
-        self._teacher = (teacher,)  # in a tuple: Lightning would move, train and save it
+        self.peers = nn.ModuleDict(peers or {})
+        self._learners = (STUDENT, *(peer.name for peer in stage.peers))
+        self.together = Together(len(self._learners), stage.ensemble) if stage.peers else None
         self.plan = plan
-        self._terms = [(t.objective, find_objective(t.objective), t.inputs, t) for t in plan.stage.objective]
-        self._inputs = plan.stage.inputs
+        self._teachers = teachers  # no module: Lightning would move, train and save them
         self._batches = batches
         self._settings = settings
         self._seed = seed
+        self._wanted = stage.inputs
+        self._weights = [0.0] * len(stage.objective)
         self._loss_sum = torch.zeros(())
+        self._finite = FiniteLosses(device)
         self._images = 0
+        self._examples = StageExamples(batches, teachers, self._own, stage.inputs, device)
+        self.connectors = build_connectors(
+            stage, self._networks(), self._examples.inputs, seed, plan.index, device
+        )
+        self._terms = [
+            (term.objective, term.inputs, self._callables(k)) for k, term in enumerate(stage.objective)
+        ]
+        for place, seat in enumerate(teachers.seats):
+            if seat.source.anchors is not None and seat.source.search == "greedy":
+                self.register_buffer(f"anchors_{place}", torch.full((seat.spans,), -1))
 
     @property
     def epoch(self) -> int:
@@ -61,79 +90,104 @@ class StageModule(L.LightningModule):
 
     @property
     def mean_loss(self) -> float:
-        """Mean over the images of the running epoch so far."""
+        """The student's mean over the images of the running epoch so far."""
         return float(self._loss_sum) / max(self._images, 1)
 
-    def train_dataloader(self) -> Batches:
+    def train_dataloader(self) -> StageBatches:
         return self._batches
 
     def on_train_epoch_start(self) -> None:
-        self.plan.scope.set_modes(self.student)
+        place, stage = self.current_epoch + 1, self.plan.stage
+        self._wanted = stage.inputs_at(place, self.plan.epochs)
+        self._weights = [term.weight_at(place, self.plan.epochs) for term in stage.objective]
         self._batches.set_epoch(self.epoch - 1)
+        self._batches.wanted = self._wanted
+        anchors = {
+            int(n.removeprefix("anchors_")): b for n, b in self.named_buffers() if n.startswith("anchors_")
+        }
+        self._teachers.begin(place, anchors, self._examples.hardness_for(self.student), self._examples.taught)
+        self.plan.scope.set_modes(self.student)
+        for name in self._learners[1:]:
+            self.peers[name].train()
+        set_modes(self.connectors)
+        if self.together is not None:
+            self.together.epoch_begins()
         dropout_seed = derive_seed(self._seed, "dropout", self.plan.index, self.epoch - 1)
         torch.default_generator.manual_seed(dropout_seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(dropout_seed)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self._images = 0
+        self._finite = FiniteLosses(self.device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
-        losses = self._losses(*batch)
-        loss = losses.mean()
-        if not torch.isfinite(loss):
-            step = self.plan.first_step + self.global_step + 1
-            raise TrainingError(
-                f"The loss became {float(loss.detach())} in epoch {self.epoch} "
-                f"(stage {self.plan.stage.name!r}), step {step}; lower the learning rate or look at the "
-                "data."
-            )
-        self._loss_sum += losses.detach().sum()
-        self._images += len(losses)
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        shared = {"labels": batch.labels}
+        # Teachers first: beside what a student holds for its backward their forward takes longer, and more memory.
+        if any(name.startswith("teacher") for name in self._wanted):
+            shared |= self._teachers.outputs(batch.teacher_images) if batch.taught is None else batch.taught
+        networks = self._networks()
+        given = {name: self._own(network, batch, self._wanted) for name, network in networks.items()}
+        with labels_known():  # check_training has seen them all
+            if "ensemble_logits" in self._wanted:
+                logits = torch.stack([own["student_logits"].detach() for own in given.values()])
+                shared["ensemble_logits"] = self.together.target(logits, batch.labels)
+            losses = {name: self._losses(name, own | shared, batch_index) for name, own in given.items()}
+        loss = losses[STUDENT].mean()
+        for name in self._learners[1:]:
+            loss = loss + losses[name].mean()
+        step, last = self.plan.first_step + self.global_step + 1, batch_index + 1 == len(self._batches)
+        self._finite.add(loss, step, f"epoch {self.epoch} (stage {self.plan.stage.name!r})", last)
+        self._loss_sum += losses[STUDENT].detach().sum()
+        self._images += len(batch.labels)
         return loss
 
-    def _losses(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(B,): the weighted sum of the stage's objectives."""
-        given = {"labels": labels}
-        given |= self._outputs(self.student, "student", images)
-        if self.plan.stage.teacher:
-            with torch.no_grad():
-                given |= self._outputs(self._teacher[0], "teacher", images)
-        total = torch.zeros(len(images), device=images.device)
-        for name, objective, inputs, term in self._terms:
-            values = objective(**{key: given[key] for key in inputs}, **term.options)
-            if not isinstance(values, Tensor) or values.shape != total.shape:
-                got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-                raise ConfigError(
-                    f"The objective {name} must return one value per sample, shape {tuple(total.shape)}, "
-                    f"got {got}; leave out its mean or sum over the batch."
-                )
-            total = total + term.weight * values
+    def _networks(self) -> dict[str, nn.Module]:
+        return {name: self.student if name == STUDENT else self.peers[name] for name in self._learners}
+
+    def _own(self, network: nn.Module, batch: Batch, wanted: frozenset[str]) -> dict[str, Tensor]:
+        """What one network makes of the batch; without gradient, as a target, what it makes of other images."""
+        wants_feature = "student_feature" in wanted
+        with capture(network, self.plan.tap) if wants_feature else nullcontext() as tap:
+            own = {"student_logits": network(batch.images)}
+        if wants_feature:
+            own["student_feature"] = tap.value
+        with torch.no_grad():
+            if "partner_logits" in wanted:
+                own["partner_logits"] = network(batch.partners)
+            if "view_logits" in wanted:
+                own["view_logits"] = network(batch.views)
+        return own
+
+    def _losses(self, network: str, given: dict[str, Tensor], batch_index: int) -> Tensor:
+        """(B,): the weighted sum of the stage's objectives, those that count in this epoch."""
+        logits = given["student_logits"]
+        total = torch.zeros(len(logits), device=logits.device)
+        for number, (name, inputs, objectives) in enumerate(self._terms):
+            weight = self._weights[number]
+            if weight == 0:
+                continue
+            takes = {key: given[key] for key in inputs if key != "generator"}
+            if "generator" in inputs:
+                takes["generator"] = self._generator(batch_index, number)
+            values = objectives[network](**takes)
+            check_values(name, values, total.shape)
+            total = total + weight * values
         return total
 
-    def _outputs(self, network: nn.Module, who: str, images: Tensor) -> dict[str, Tensor]:
-        wants_feature = f"{who}_feature" in self._inputs
-        with capture(network, self.plan.tap) if wants_feature else nullcontext() as tap:
-            logits = network(images)
-        return {f"{who}_logits": logits} | ({f"{who}_feature": tap.value} if wants_feature else {})
+    def _callables(self, term: int) -> dict[str, Callable[..., Tensor]]:
+        """For every network that learns the objective of a term: its connector, or the function with its options."""
+        stage = self.plan.stage
+        names = {network: connector_name(stage, term, network) for network in self._learners}
+        plain = partial(find_objective(stage.objective[term].objective), **stage.objective[term].options)
+        return {network: plain if key is None else self.connectors[key] for network, key in names.items()}
+
+    def _generator(self, batch_index: int, term: int) -> torch.Generator:
+        """The same for all networks of a step."""
+        place = self.plan.index, self.epoch - 1, batch_index, term
+        return torch.Generator().manual_seed(derive_seed(self._seed, "objective", *place))
 
     def configure_optimizers(self):
-        s = self._settings
-        parameters = [p for name, p in self.student.named_parameters() if name in self.plan.scope.parameters]
-        if s.optimiser == "adamw":
-            optimiser = torch.optim.AdamW(parameters, lr=s.learning_rate, weight_decay=s.weight_decay)
-        else:
-            optimiser = torch.optim.SGD(
-                parameters, lr=s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay
-            )
-        if s.schedule == "constant":
-            return optimiser
-        per_epoch, epochs = len(self._batches), self.plan.epochs
-        if s.schedule == "one_cycle":
-            schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, max_lr=s.learning_rate, total_steps=per_epoch * epochs
-            )
-        else:
-            schedule = torch.optim.lr_scheduler.LambdaLR(
-                optimiser, lambda step: 10 ** -min(step // per_epoch / max(epochs - 1, 1), 1)
-            )
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        learns = [p for name, p in self.student.named_parameters() if name in self.plan.scope.parameters]
+        for network in (self.connectors, *(self.peers[name] for name in self._learners[1:])):
+            learns += [parameter for parameter in network.parameters() if parameter.requires_grad]
+        return optimiser_of(learns, self._settings, len(self._batches), self.plan.epochs)

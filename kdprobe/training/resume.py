@@ -39,7 +39,11 @@ class ResumePoint:
     @property
     def weights(self) -> dict[str, torch.Tensor]:
         """Parameters and buffers of the network, by its own names."""
-        state, own = self.lightning["state_dict"], "student."
+        return self.state("student")
+
+    def state(self, part: str) -> dict[str, torch.Tensor]:
+        """The same of another part of the training (`connectors`, `peers.NAME`); empty if it had none."""
+        state, own = self.lightning["state_dict"], f"{part}."
         return {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
 
 

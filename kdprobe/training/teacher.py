@@ -1,14 +1,21 @@
 """A teacher teaches and does not learn."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
 
 from kdprobe.errors import TrainingError
 from kdprobe.estimator.taps import untouched
+from kdprobe.recipes import Recipe
+from kdprobe.training.teaching import TeachingNetwork, route
+
+CHANGED = (
+    "The teacher's weights or buffers changed while it taught; a network that updates itself in eval mode cannot be a "
+    "teacher."
+)
 
 
 def state_digest(model: nn.Module) -> str:
@@ -44,7 +51,22 @@ def frozen_teacher(teacher: nn.Module | None, student: nn.Module, device: torch.
     finally:
         teacher.to(home)
     if state_digest(teacher) != before:
-        raise TrainingError(
-            "The teacher's weights or buffers changed while it taught; a network that updates itself in eval "
-            "mode cannot be a teacher."
-        )
+        raise TrainingError(CHANGED)
+
+
+@contextmanager
+def frozen_teachers(
+    recipe: Recipe, known: Mapping[str, TeachingNetwork], learners: Sequence[nn.Module], device: torch.device
+) -> Iterator[None]:
+    """`frozen_teacher` for every network that teaches some stage of `recipe` as it ended, each once; `learners` are
+    all that learn."""
+    finals = {}
+    for stage in recipe.stages:
+        for source in stage.teachers:
+            network = known[source.network]
+            if route(source, network) == (network.last,):
+                finals[id(network.model)] = network.model
+    with ExitStack() as stack:
+        for model in finals.values():
+            stack.enter_context(frozen_teacher(model, nn.ModuleList(learners), device))
+        yield

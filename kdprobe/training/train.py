@@ -1,6 +1,6 @@
 """Training a network by a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from kdprobe.errors import TrainingError
 from kdprobe.recipes import Recipe
 from kdprobe.storage import SnapshotStore
 from kdprobe.training.batches import Batches
-from kdprobe.training.checks import check_training, example_of, filled_in_tap
+from kdprobe.training.checks import check_stages, check_training, example_of, filled_in_tap
 from kdprobe.training.journal import Journal
 from kdprobe.training.lightning_run import fit
 from kdprobe.training.module import StageModule, StagePlan
@@ -19,8 +19,12 @@ from kdprobe.training.result import StageRecord, TrainingResult
 from kdprobe.training.resume import Resume
 from kdprobe.training.scope import learning_scope
 from kdprobe.training.settings import TrainingSettings
+from kdprobe.training.stage_batches import StageBatches
+from kdprobe.training.stage_teachers import StageTeachers
 from kdprobe.training.surroundings import own_randomness, restored, training_device
-from kdprobe.training.teacher import frozen_teacher
+from kdprobe.training.teacher import frozen_teachers
+from kdprobe.training.teacher_cache import TeacherCache, cleared
+from kdprobe.training.teaching import TeachingNetwork
 from kdprobe.training.watch import Progress
 
 
@@ -34,15 +38,23 @@ def train_network(
     layer: str | None,
     store: SnapshotStore,
     teacher: nn.Module | None = None,
+    teachers: Mapping[str, TeachingNetwork] | None = None,
+    peers: Mapping[str, nn.Module] | None = None,
     seed: int,
     log_path: str | Path | None = None,
     path_length: Sequence[str] = (),
     path_log: str | Path | None = None,
     show_progress: bool = False,
     resume: Resume | None = None,
+    cache_teacher: bool = True,
 ) -> TrainingResult:
     """Trains `model` in place, stage by stage; `store` gets its weights at epoch 0 and after every epoch
     (or those that `settings.snapshots` names).
+
+    `teachers`: all that the recipe's stages learn from, by the name of the source; `teacher` alone is the source
+    "teacher" as it ended. `peers`: the networks that the stages name as peers, trained in place with `model`.
+    `cache_teacher`: a teacher that sees the same images in several epochs (no flips) is asked once; its outputs lie
+    in a folder beside the store's until the stage ends, and take at most half of the free disk.
 
     `layer` is the layer under study, filled in where the recipe says {layer}; epochs and steps run on over
     the stages. `seed` decides the order of the batches, flips and dropout, never the initial weights; on one
@@ -57,14 +69,18 @@ def train_network(
     every epoch, so no state of them is noted. Snapshots and log lines of later epochs are removed.
     The weights at the start of the analysed stage must then be kept, whatever `settings.on_error` says.
 
-    Raises ConfigError (no teacher, no layer, interrupted with other settings), LayerError, DataError (no images,
-    more classes than outputs), SnapshotError (the store is not empty; the resume points cannot be used; the analysed
+    Raises ConfigError (no teacher or peer, none of the epochs that are to teach, no layer, an epoch without any term,
+    interrupted with other settings), LayerError, DataError (no images, no foregrounds where they are shown, more
+    classes than outputs), SnapshotError (the store is not empty; the resume points cannot be used; the analysed
     stage's start is not kept), TrainingError (loss not finite, teacher
     changed, nothing learns).
     """
     device = training_device(settings)
     taps = [filled_in_tap(stage, layer) for stage in recipe.stages]
-    check_training(model, recipe, taps, train_data, teacher)
+    known = dict(teachers or {}) | ({} if teacher is None else {"teacher": TeachingNetwork(teacher)})
+    peers = dict(peers or {})
+    check_training(model, recipe, taps, train_data, known)
+    check_stages(model, recipe, settings, train_data, test_data, peers)
     journal = Journal(
         store,
         settings,
@@ -80,8 +96,9 @@ def train_network(
     epochs_done = steps_done = 0
     with ExitStack() as stack:
         stack.enter_context(own_randomness(device))
-        stack.enter_context(frozen_teacher(teacher if recipe.teacher else None, model, device))
-        stack.enter_context(restored(model))
+        stack.enter_context(frozen_teachers(recipe, known, [model, *peers.values()], device))
+        for network in (model, *peers.values()):
+            stack.enter_context(restored(network))
         scopes = [
             learning_scope(model, stage.learns, tap, example_of(model, train_data))
             for stage, tap in zip(recipe.stages, taps, strict=True)
@@ -92,7 +109,9 @@ def train_network(
         ]
         if not any(epochs):
             raise TrainingError("Every weight of the network is frozen: nothing can learn.")
-        journal.restore(model, epochs)
+        journal.restore(model, epochs, peers)
+        outputs = store.folder.with_name(f"{store.folder.name}-taught")
+        stack.enter_context(cleared(outputs))
         progress = []
         if show_progress:
             progress = [Progress(recipe.title, len(batches) * sum(epochs), done=journal.so_far.step)]
@@ -104,9 +123,14 @@ def train_network(
             stages.append(_stage_record(plan, epochs_done))
             if plan.epochs and journal.so_far.epoch < epochs_done:
                 plan.scope.freeze(model)
-                module = StageModule(model, teacher, plan, batches, settings, seed)
-                callbacks, held = journal.callbacks(plan)
+                cache = TeacherCache(outputs, len(train_data), batches.batch_size)
+                fixed = cache_teacher and not settings.flips
+                who = StageTeachers(stage, plan.tap, plan.epochs, known, device, cache if fixed else None)
+                seen = StageBatches(batches, stage, train_data.foregrounds, who.kept)
+                module = StageModule(model, who, plan, seen, settings, seed, device, peers)
+                callbacks, held = journal.callbacks(plan, connectors=bool(len(module.connectors)))
                 fit(module, plan.epochs, device, [*progress, *callbacks], held)
+                who.close()
                 journal.retry(model, plan, len(batches))
     not_kept = journal.not_kept(epochs_done, len(batches))
     return TrainingResult(

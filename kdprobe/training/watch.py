@@ -15,6 +15,7 @@ from kdprobe.data import LabelledImages
 from kdprobe.errors import SnapshotError
 from kdprobe.storage import append_jsonl, write_atomically
 from kdprobe.training.accuracy import evaluate_accuracy
+from kdprobe.training.foreground import ForegroundOnly
 from kdprobe.training.module import StageModule
 
 
@@ -65,13 +66,20 @@ class EpochLog(L.Callback):
             "stage": module.plan.index,
             "step": step,
             "loss": loss,
-            "accuracy": None if self.test_data is None else evaluate_accuracy(module.student, self.test_data),
+            "accuracy": self._accuracy(module),
             "seconds": time.perf_counter() - self._began,
         }
         self.lines.append(line)
         if self.path is not None:
             with tolerated(self.on_error, epoch, self.unwritten):
                 append_jsonl(self.path, line)
+
+    def _accuracy(self, module: StageModule) -> float | None:
+        """On images shown as the running stage shows them to the student."""
+        if self.test_data is None:
+            return None
+        whole = module.plan.stage.student_inputs == "image"
+        return evaluate_accuracy(module.student, self.test_data if whole else ForegroundOnly(self.test_data))
 
 
 @contextmanager

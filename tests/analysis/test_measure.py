@@ -10,6 +10,7 @@ from kdprobe.analysis import (
     MeasureSettings,
     analysed_snapshots,
     load_measurement,
+    load_noise,
     measure_run,
     missing_shards,
     plan_measurement,
@@ -196,6 +197,33 @@ def test_epochs_with_fewer_deviations_get_zeros_and_one_without_takes_all(run):
     assert torch.equal(found.noise[0, :, :2], kept[0]) and not found.noise[0, :, 2:].any()
     assert torch.equal(found.noise[1], kept[1])
     assert load_measurement(run, snapshots, plan, ("0.weight",)).noise is None
+    assert load_noise(run, snapshots, plan) is None
+
+
+def test_the_noise_can_be_left_for_later_and_then_be_that_of_some_images(run):
+    net, probe = make_net(), make_probe()
+    plan = plan_measurement(net, probe, SETTINGS)
+    snapshots = analysed_snapshots(SnapshotStore(run / "snapshots"), 0, 1)
+    store = EntropyStore(entropy_folder(run, plan))
+    stats = {"work_forward": 1, "work_backward": 1}
+    kept = [torch.randn(3, count, GRID, GRID) for count in (4, 2)]
+    for snapshot, noise in zip(snapshots, kept, strict=True):
+        maps = torch.randn(3, GRID, GRID, dtype=torch.float64)
+        result = EntropyResult(maps, maps.abs(), (Outcome.OK,) * 3, stats, noise)
+        store.save(maps_name(snapshot), 0, result, probe.ids)
+    whole = load_measurement(run, snapshots, plan, ("0.weight",))
+    bare = load_measurement(run, snapshots, plan, ("0.weight",), noise=False)
+    assert bare.noise is None
+    for name in ("entropy", "std_error", "usable", "path"):
+        assert torch.equal(getattr(bare, name), getattr(whole, name)), name
+    assert torch.equal(load_noise(run, snapshots, plan), whole.noise)
+    some = load_noise(run, snapshots, plan, torch.tensor([True, False, True]))
+    assert some.shape == (2, 2, 4, GRID, GRID)
+    for epoch, noise in enumerate(kept):
+        for place, image in enumerate((0, 2)):
+            for source in range(4):
+                wanted = noise[image, source] if source < noise.shape[1] else torch.zeros(GRID, GRID)
+                assert torch.equal(some[epoch, place, source], wanted)
 
 
 def test_a_missing_or_damaged_snapshot_is_named(run):

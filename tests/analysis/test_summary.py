@@ -204,6 +204,7 @@ def test_an_image_that_fails_anywhere_leaves_all_networks():
     assert one.only(usable).noise is None
     both = measurement(6, deviations=shared_noise()).only(usable)
     assert torch.equal(both.noise, shared_noise()[:, usable])
+    assert both.only(torch.ones(IMAGES - 2, dtype=torch.bool)) is both  # no copy of all of them
     one.usable[:] = False
     with pytest.raises(InputError, match="No probe image"):
         common_images({"one": one, "two": two})

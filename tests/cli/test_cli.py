@@ -28,6 +28,7 @@ def test_import_and_help_load_nothing_heavy():
         ["measure", "--help"],
         ["compare", "--help"],
         ["report", "--help"],
+        ["methods", "--help"],
         ["inspect", "--help"],
         ["import", "--help"],
     ):

@@ -8,9 +8,8 @@ from experiment.test_run import TINY, quietly
 
 from kdprobe.experiment import compare_networks
 from kdprobe.experiment.measuring import Measurable
-from kdprobe.experiment.members import Member, analysed_stage, members
+from kdprobe.experiment.members import Member, analysed_stage, member_settings, members
 from kdprobe.experiment.schedules import schedule_notes
-from kdprobe.experiment.specification import member_settings
 from kdprobe.storage import SnapshotStore, read_json, write_json
 
 

@@ -91,7 +91,7 @@ WRONG = {
     "epochs true": (OWN.replace("epochs: 2", "epochs: true"), "epochs must be a number from 1 on"),
     "epochs of what": (OWN.replace("epochs: 2", "epochs: epoch"), "one of epochs, classifier_epochs"),
     "teacher denied": (OWN + "    teacher: false\n", "teacher: false, but the objective takes a teacher"),
-    "teacher a word": (OWN + "    teacher: maybe\n", "teacher must be true or false"),
+    "teacher a number": (OWN + "    teacher: 3\n", "teacher must be true or false, a network or a list"),
 }
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from kdprobe.report.contents import contents_table, size_text
-from kdprobe.storage.run_contents import MapsContents, NetworkContents, RunContents, SnapshotContents
+from kdprobe.storage.run_contents import (
+    ConnectorsContents,
+    MapsContents,
+    NetworkContents,
+    RunContents,
+    SnapshotContents,
+)
 
 
 def run(name="baseline", problem=None):
@@ -15,7 +21,13 @@ def run(name="baseline", problem=None):
         SnapshotContents("c.h5", None, None, None, False, None, 12, problem),
     )
     maps = (MapsContents("0123456789abcdef", "a.very.long.path.to.a.layer", 2, 8, 1000, ()),)
-    network = NetworkContents(name, "student", True, snapshots, ((1, 2), (5, 5)), maps, None, ())
+    connectors = (
+        ConnectorsContents(0, (0, 1, 3), 5_900, ()),
+        ConnectorsContents(1, (3,), 2_000, ()),
+        ConnectorsContents(2, (), 12, () if problem is None else (problem,)),
+    )
+    found = (name, "student", True, snapshots, ((1, 2), (5, 5)), maps, None, ())
+    network = NetworkContents(*found, connectors)
     problems = () if problem is None else (problem,)
     return RunContents(
         Path("runs/first"), "experiment", (network,), (".x.tmp",), ("a note",), problems, 1_410_412
@@ -28,6 +40,12 @@ def test_every_fact_is_there():
                  "no snapshot of epoch 1-2, 5", "0123456789abcdef", "c.h5 is damaged: one bit is wrong", ".x.tmp",
                  "a note", "runs/first: 1 damaged, 1.4 MB"):  # fmt: skip
         assert fact in text, fact
+    rows = [line.split() for line in text.splitlines() if line.startswith("  stage ")]
+    assert rows == [
+        ["stage", "0", "0-3", "3", "5.9", "kB", "verified"],
+        ["stage", "1", "3", "1", "2.0", "kB", "verified"],
+        ["stage", "2", "none", "0", "12", "B", "1", "DAMAGED"],
+    ]
     assert "all sound" in contents_table(run()) and "damaged" not in contents_table(run())
 
 

@@ -42,6 +42,15 @@ def make_network(folder, epochs=(0, 1, 2), role="baseline"):
     return folder
 
 
+def make_connectors(network, stages):
+    """Snapshots of connectors in the folder of a network; `stages`: stage -> epochs."""
+    for stage, epochs in stages.items():
+        store = SnapshotStore(network / "connectors" / f"stage-{stage}")
+        for epoch in epochs:
+            weight = torch.full((3, 2), float(epoch))
+            store.save({"Hint_0.to_teacher.weight": weight}, epoch=epoch, step=10 * epoch, stage=stage)
+
+
 def make_experiment(folder):
     for name in NAMES:
         make_network(folder / "networks" / name, role=name)

@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from kdprobe.records import EntropyResult, Outcome
-from kdprobe.storage import EntropyStore, SnapshotStore
+from kdprobe.storage import EntropyStore, SnapshotStore, pack_run, unpack_run
 
 FOLDER = Path(__file__).parents[1] / "golden" / "snapshots_schema_1"
 ENTROPY = FOLDER.with_name("entropy_schema_1")
 MAPS = "epoch-00003_step-000001173-0123456789ab"
 NOISY = "epoch-00004_step-000001564-0123456789ab"
 PART = FOLDER.with_name("snapshots_schema_1_part")
+#: an experiment of one network with `PART` and a run.json, from when no connectors were packed
+PACKED = FOLDER.with_name("packed_schema_1") / "run.h5"
 
 #: Reading is tested with every version; that writing gives the same bytes holds for one version of the library only
 #: (FORMAT.md, 8), and which one is installed is not for a test to decide.
@@ -127,6 +129,22 @@ def test_the_golden_part_and_the_noisy_maps_are_written(tmp_path):
     assert written.read_bytes() == (PART / written.name).read_bytes()
     written = EntropyStore(tmp_path).save(NOISY, 0, *golden_noisy_maps())
     assert written.read_bytes() == (ENTROPY / NOISY / written.name).read_bytes()
+
+
+def test_the_golden_packed_run_is_unpacked(tmp_path):
+    unpack_run(PACKED, tmp_path / "run")
+    network = tmp_path / "run" / "networks" / "mine"
+    (part,) = PART.iterdir()
+    assert (network / "snapshots" / part.name).read_bytes() == part.read_bytes()
+    assert (network / "run.json").read_text(encoding="utf-8") == '{"role": "größe", "schema": 1}\n'
+    assert sum(each.is_file() for each in (tmp_path / "run").rglob("*")) == 2
+
+
+@same_hdf5
+def test_the_golden_packed_run_is_written(tmp_path):
+    unpack_run(PACKED, tmp_path / "run")
+    pack_run(tmp_path / "run", tmp_path / "run.h5")
+    assert (tmp_path / "run.h5").read_bytes() == PACKED.read_bytes()
 
 
 def test_golden_files_are_small():

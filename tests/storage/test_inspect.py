@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from storage.runs import NAMES, damage, files, make_experiment, make_network, state
+from storage.runs import NAMES, damage, files, make_connectors, make_experiment, make_network, state
 
 from kdprobe.errors import SnapshotError
 from kdprobe.storage import SnapshotStore, inspect_run, pack_run
@@ -58,6 +58,39 @@ def test_what_is_damaged_is_named_and_the_rest_is_still_listed(tmp_path, place):
     assert [s.epoch for s in network.snapshots] == [0, 1, 2]
     assert network.gaps == (((1, 1),) if "snapshots" in place else ())
     assert network.maps[0].snapshots == (2 if "entropy" in place else 3)
+
+
+def test_connectors_are_listed_by_stage_and_verified(tmp_path):
+    folder = make_network(tmp_path / "mine")
+    make_connectors(folder, {10: (2,), 0: (0, 1), 1: (1, 2)})
+    [network] = inspect_run(folder).networks
+    assert [(each.stage, each.epochs, each.problems) for each in network.connectors] == [
+        (0, (0, 1), ()),
+        (1, (1, 2), ()),
+        (10, (2,), ()),
+    ]
+    sizes = [path.stat().st_size for path in (folder / "connectors" / "stage-1").iterdir()]
+    assert network.connectors[1].size == sum(sizes) > 1000
+    path = folder / "connectors" / "stage-1" / "epoch-00002_step-000000020.h5"
+    assert inspect_run(path).networks[0].name == "mine, connectors of stage-1"
+    damage(path)
+    found = inspect_run(folder)
+    assert [str(path) in each and "is damaged" in each for each in found.problems] == [True]
+    assert found.networks[0].connectors[1].epochs == (1,) and found.networks[0].connectors[1].size == sum(
+        sizes
+    )
+    assert inspect_run(tmp_path / "mine" / "snapshots").networks[0].connectors == ()
+
+
+def test_connectors_of_another_stage_than_their_folder_are_damaged(tmp_path):
+    folder = make_network(tmp_path / "mine")
+    make_connectors(folder, {0: (0, 1)})
+    (folder / "connectors" / "stage-0").rename(folder / "connectors" / "stage-2")
+    found = inspect_run(folder)
+    assert len(found.problems) == 2 and all(
+        "of stage 0, unlike its folder" in each for each in found.problems
+    )
+    assert found.networks[0].connectors[0].epochs == ()
 
 
 def test_gaps_lie_between_whole_snapshots(tmp_path):

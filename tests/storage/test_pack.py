@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from storage.runs import damage, files, make_experiment, make_network, state
+from storage.runs import damage, files, make_connectors, make_experiment, make_network, state
 
 from kdprobe.errors import KdprobeError, SnapshotCorruptError, SnapshotError
 from kdprobe.storage import SnapshotStore, pack_run, unpack_run
@@ -67,6 +67,35 @@ def test_other_tools_read_it_plainly(tmp_path):
         assert json.loads(shard.attrs["header"])["ids"] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("form", ["experiment", "network"])
+def test_connectors_of_students_and_their_assistants_come_back(tmp_path, form):
+    run = tmp_path / "run"
+    for name in ("student-all", "student-all.assistant"):
+        folder = make_network(run / "networks" / name if form == "experiment" else run, role="assistant")
+        make_connectors(folder, {0: (0, 1), 1: (1, 2), 10: (2,)})
+    packed = pack_run(run, tmp_path / "run.h5")
+    unpack_run(tmp_path / "run.h5", tmp_path / "again")
+    wanted = files(run)
+    assert files(tmp_path / "again") == wanted and packed.files == len(wanted)
+    assert sum("/stage-1/" in f"/{name}" for name in wanted) == (4 if form == "experiment" else 2)
+    home = "networks/student-all.assistant" if form == "experiment" else "networks/run"
+    with h5py.File(tmp_path / "run.h5") as file:
+        snapshot = file[f"{home}/connectors/stage-1/epoch-00002_step-000000020"]
+        assert (snapshot.attrs["epoch"], snapshot.attrs["stage"]) == (2, 1)
+        assert np.array_equal(snapshot["tensors/Hint_0.to_teacher.weight"], np.full((3, 2), 2.0))
+
+
+def test_what_else_lies_beside_connectors_is_not_taken_for_them(tmp_path):
+    run = make_network(tmp_path / "run", epochs=(0,))
+    make_connectors(run, {0: (0,)})
+    wanted = files(run)
+    for name in ("stage-01", "stage-x", ".stage-2", "mine"):
+        SnapshotStore(run / "connectors" / name).save(state(0), epoch=0, step=0)
+    pack_run(run, tmp_path / "run.h5")
+    unpack_run(tmp_path / "run.h5", tmp_path / "again")
+    assert files(tmp_path / "again") == wanted
+
+
 def test_the_same_run_gives_the_same_bytes_at_any_time(tmp_path):
     run = make_network(tmp_path / "run")
     pack_run(run, tmp_path / "first.h5")
@@ -75,9 +104,12 @@ def test_the_same_run_gives_the_same_bytes_at_any_time(tmp_path):
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()
 
 
-@pytest.mark.parametrize("place", ["snapshots/epoch-00001*.h5", "entropy/*/*/00000.h5", "metrics.jsonl"])
+@pytest.mark.parametrize(
+    "place", ["snapshots/epoch-00001*.h5", "connectors/stage-0/*.h5", "entropy/*/*/00000.h5", "metrics.jsonl"]
+)
 def test_a_damaged_run_is_not_packed(tmp_path, place):
     run = make_network(tmp_path / "run")
+    make_connectors(run, {0: (1,)})
     path = sorted(run.glob(place))[0]
     damage(path)
     if path.suffix != ".h5":

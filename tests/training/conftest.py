@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from kdprobe.data import LabelledImages
-from kdprobe.recipes import load_recipe
+from kdprobe.recipes import Recipe, Stage, Term, load_recipe
 from kdprobe.storage import SnapshotStore
 from kdprobe.training import TrainingResult, TrainingSettings, train_network
 
@@ -81,7 +81,9 @@ def train(train_data, test_data, tmp_path):
     """A function that trains a TinyNet in few, short epochs: train(model, "kd", teacher=...)."""
     calls = iter(range(100))
 
-    def run(model: nn.Module, recipe: str = "baseline", *, seed: int = 5, **changes) -> TrainingResult:
+    def run(
+        model: nn.Module, recipe: str | Recipe = "baseline", *, seed: int = 5, **changes
+    ) -> TrainingResult:
         small = {
             "epochs": 2,
             "classifier_epochs": 1,
@@ -97,9 +99,22 @@ def train(train_data, test_data, tmp_path):
             "layer": "fc1",
             "store": SnapshotStore(tmp_path / f"snapshots-{next(calls)}"),
         } | changes
-        return train_network(model, load_recipe(recipe), seed=seed, **given)
+        chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe
+        return train_network(model, chosen, seed=seed, **given)
 
     return run
+
+
+@pytest.fixture
+def method():
+    """A function that makes a recipe of one stage from its terms (names or Terms) and what else the stage says."""
+
+    def make(*terms: str | Term, **stage) -> Recipe:
+        objective = tuple(Term(term) if isinstance(term, str) else term for term in terms)
+        only = Stage("only", objective, analysed=True, **stage)
+        return Recipe("own", title="A user's own", paper="", stages=(only,))
+
+    return make
 
 
 @pytest.fixture

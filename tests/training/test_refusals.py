@@ -29,6 +29,19 @@ def test_a_loss_that_is_not_finite_stops_and_names_epoch_and_step(train):
     assert model.training and all(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize("every", [2, 50])
+def test_where_losses_are_looked_at_together_the_same_step_is_named_and_no_epoch_with_it_kept(
+    train, tmp_path, monkeypatch, every
+):
+    from kdprobe.training import finite
+
+    monkeypatch.setitem(finite.LOOKS, "cpu", every)
+    store = SnapshotStore(tmp_path / "store")
+    with pytest.raises(TrainingError, match=r"nan in epoch 2 \(stage 'labels'\), step 6; lower"):
+        train(Diverging(), settings={"epochs": 3, "batch_size": 8}, store=store)
+    assert [snapshot.epoch for snapshot in store.list() if not snapshot.partial] == [0, 1]
+
+
 def test_an_interrupt_comes_through_and_ctrl_c_works_again(train):
     class Interrupted(Diverging):
         def forward(self, images):

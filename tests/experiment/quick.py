@@ -1,0 +1,53 @@
+"""A small experiment and ways to run it in a second: without trials, figures, or measurement."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from kdprobe.experiment import ExperimentConfig, run_experiment
+from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
+from kdprobe.training import TrainingSettings
+
+SMALL = ExperimentConfig(
+    data=DataConfig(images_per_class=6, classes=["0", "1"]),
+    model_options={"widths": [4, 4, 4], "fc": 6},
+    teacher=TeacherConfig(epochs=2),
+    students=["kd"],
+    training=TrainingSettings(epochs=2, classifier_epochs=1, batch_size=4, device="cpu"),
+    measure=MeasureConfig(
+        images=3, foreground_share=(0.01, 0.9), grid=8, tolerance=None, redraws=2, resamples=10
+    ),
+    report=ReportConfig(images=1, epochs=2),
+)
+
+
+def changed(config: ExperimentConfig = SMALL, **parts) -> ExperimentConfig:
+    """`config` with other values: of whole parts, or (as a dict) of single settings in one."""
+    new = {
+        name: dataclasses.replace(getattr(config, name), **value)
+        if isinstance(value, dict) and dataclasses.is_dataclass(getattr(config, name))
+        else value
+        for name, value in parts.items()
+    }
+    return dataclasses.replace(config, **new)
+
+
+def untried(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried out beforehand, and no figures are drawn."""
+    patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 0.0)
+    patch.setattr("kdprobe.experiment.run.seconds_per_image", lambda *_: 0.0)
+    patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
+
+
+def trained_only(patch: pytest.MonkeyPatch) -> None:
+    """Networks are trained; nothing is measured or reported."""
+    untried(patch)
+    patch.setattr("kdprobe.experiment.run.measure_all", lambda *_, **__: 0)
+    patch.setattr("kdprobe.experiment.run.publish", lambda *_: None)
+
+
+def quietly(config: ExperimentConfig, folder: Path) -> tuple[object, list[str]]:
+    """The summary of a run in `folder`, and what it said."""
+    said: list[str] = []
+    return run_experiment(config, folder, say=said.append, show_progress=False), said
