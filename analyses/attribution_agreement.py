@@ -39,6 +39,7 @@ from kdprobe.experiment import read_config
 from kdprobe.experiment.measuring import Measurable, measurable, measured
 from kdprobe.experiment.members import load_final, members
 from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.unmeasured import measured_members
 from kdprobe.metrics import bootstrap_interval, paired_difference
 from kdprobe.records import Interval
 from kdprobe.storage import load_state, write_atomically
@@ -178,14 +179,14 @@ def maps_of_networks(
     """
     config = read_config(folder)
     material = load_material(config)
-    everyone = members(config, folder)
+    everyone = measured_members(config, material, members(config, folder))
     for member in everyone:
         if member.record() is None:
             raise ConfigError(
                 f"{folder}: {member.name} is not trained yet; run kdprobe run --out {folder} first."
             )
     found = [measurable(config, material, member) for member in everyone]
-    measurements = {m.member.name: measured(config, m) for m in found}
+    measurements = {m.member.name: measured(config, m, noise=False) for m in found}
     chosen = common_images(measurements).nonzero().flatten()[:most]
     probe, grid = material.probe, config.measure.grid
     maps = {}

@@ -17,9 +17,10 @@ import numpy as np
 from kdprobe.analysis import common_images, network_values
 from kdprobe.experiment import read_config
 from kdprobe.experiment.counting import count_settings
-from kdprobe.experiment.measuring import measurable, measured
+from kdprobe.experiment.measuring import measurable, measured, with_noise
 from kdprobe.experiment.members import members
 from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.unmeasured import measured_members
 from kdprobe.metrics import METRICS, verdict
 from kdprobe.records import Interval
 from kdprobe.storage import read_json, write_atomically
@@ -32,18 +33,22 @@ def per_image_values(folder: Path) -> dict[str, dict[str, np.ndarray]]:
     """Network -> metric -> (N,) values of the images usable in all networks."""
     config = read_config(folder)
     material = load_material(config)
-    found = [measurable(config, material, member) for member in members(config, folder)]
-    whole = {m.member.name: measured(config, m) for m in found}
+    everyone = measured_members(config, material, members(config, folder))
+    found = [measurable(config, material, member) for member in everyone]
+    whole = {m.member.name: measured(config, m, noise=False) for m in found}
     usable = common_images(whole)
     foreground = material.probe.foreground_cells[usable]
     return {
-        name: {
+        m.member.name: {
             metric: values.numpy()
             for metric, values in network_values(
-                name, measurement.only(usable), foreground, count_settings(config)
+                m.member.name,
+                with_noise(m, whole[m.member.name], usable),
+                foreground,
+                count_settings(config),
             ).values.items()
         }
-        for name, measurement in whole.items()
+        for m in found
     }
 
 
