@@ -12,9 +12,10 @@ which measures the last tap; the other taps, and what was trained for another pr
 `compare_networks`. Networks for 32 px are trained for each preset, those for 224 px once, for the first of the presets
 (the paper leaves open all in which its training differs from the released code's).
 
-What differs from the presets: two epochs; teachers without pretrained convolutions; `jacobian` with few probes instead
-of `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image (the row says so); measure.path
-epochs wherever steps were not written down.
+What differs from the presets: two epochs (teachers for 32 px have 20: after two steps BatchNorm's statistics are not
+yet those of the images, and without shortcuts the logits of 110 layers overflow); no pretrained convolutions;
+`jacobian` with few probes instead of `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image
+(the row says so); measure.path epochs wherever steps were not written down.
 Where the paper leaves protocol, probe images and schedule open, the released code's are taken (kdprobe's own schedule
 ends near a rate of 0, so that a second of two steps would not move the weights). Networks for 224 px have fully
 connected layers of --fc features (0: their own width, for which most of the time goes into writing and reading
@@ -60,6 +61,7 @@ from kdprobe.storage import read_json
 
 CLASSES = 3
 SMALL = 32  #: pixels; networks for larger images are trained once, and have other budgets
+TEACHER_EPOCHS = {True: 20, False: 2}  #: for small networks and the others
 PROBE_IMAGES = {True: 2, False: 1}  #: for small networks and the others
 PROBES = {True: 16, False: 2}  #: of jacobian, for small networks and the others
 SOLVERS |= {f"jacobian_{probes}": Jacobian(probes=probes) for probes in PROBES.values()}
@@ -142,7 +144,7 @@ def settings(task: Task, tap: str) -> dict:
         "data.root": str(task.root),
         "data.image_size": entry.image_shape[-1],
         "model": entry.name,
-        "teacher.epochs": 2,
+        "teacher.epochs": TEACHER_EPOCHS[task.small],
         "teacher.pretrained": False,
         "training.epochs": 2,
         "training.classifier_epochs": 1,
@@ -208,7 +210,9 @@ def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path) -> dic
     summary, note = None, ""
     try:
         summary, note = counted(call, config_for, asked)
-    except InputError as error:  # no image could be measured: that too is an answer
+    except (
+        KdprobeError
+    ) as error:  # a training that diverges, no image that could be measured: that too is an answer
         note = str(error).replace(",", ";")
     taken = {"seconds": time.perf_counter() - began[0], "cpu_seconds": time.process_time() - began[1]}
     return _row(task, trained, preset, tap, folder, config_for(asked), summary) | taken | {"note": note}
@@ -243,10 +247,10 @@ def _row(
         "margin": config.measure.margin,
         "weights": config.measure.weights,
         "path": config.measure.path,
-        "accuracy_teacher": records["teacher"]["accuracy"],
+        "accuracy_teacher": records.get("teacher", {}).get("accuracy", nan),
     }
     for role in ("student", "baseline"):
-        row[f"accuracy_{role}"] = records[role]["accuracy"]
+        row[f"accuracy_{role}"] = records.get(role, {}).get("accuracy", nan)
         values = {metric: interval.value for metric, interval in found[role].metrics.items()} if found else {}
         row |= {f"{name}_{role}": values.get(metric, nan) for name, metric in METRICS.items()}
     return row | {"train_seconds": float(sum(record["seconds"] for record in records.values()))}
@@ -265,7 +269,7 @@ def _network(folder: Path) -> tuple[int, dict[str, tuple[int, ...]]]:
 
 
 def rows_of(task: Task) -> list[dict]:
-    """All rows of one network that are not done, without those that could not be made."""
+    """All rows of one network that are not done; the note says what could not be made."""
     torch.set_num_threads(task.threads)
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -278,10 +282,9 @@ def rows_of(task: Task) -> list[dict]:
         for preset, tap in order:
             if (task.entry.name, preset, tap) in task.done and (preset, tap) != order[0]:
                 continue
-            try:
-                rows.append(row_of(task, trained, preset, tap, folder))
-            except KdprobeError as error:
-                print(f"{task.entry.name} {preset} {tap}: {type(error).__name__}: {error}", flush=True)
+            rows.append(row_of(task, trained, preset, tap, folder))
+            if rows[-1]["note"]:
+                print(f"{task.entry.name} {preset} {tap}: {rows[-1]['note']}", flush=True)
     return rows
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from analyses import paper_networks
 from analyses.paper_networks import Task, config_of, counted, cut_out, settings, taps
-from kdprobe.errors import InputError
+from kdprobe.errors import InputError, TrainingError
 from kdprobe.estimator import EntropyEstimator, Jacobian
 from kdprobe.networks import build_network, list_networks
 
@@ -69,7 +69,8 @@ def test_every_network_is_asked_for_at_its_own_size_under_both_presets(name, cub
         config = config_of(["run"], preset, settings(one, offered[-1]))
         assert config.preset == preset and config.model == name and config.students == ["feature"]
         assert config.data.image_size == one.entry.image_shape[-1]
-        assert config.training.epochs == config.teacher.epochs == 2
+        assert config.training.epochs == 2
+        assert config.teacher.epochs == (20 if one.small else 2)
         assert config.measure.empty == {"paper": "skip", "released": "zero"}[preset]
     assert [p for _, presets in one.trainings for p in presets] == ["paper", "released"]
 
@@ -147,3 +148,17 @@ def test_rows_for_both_presets_and_none_is_done_twice(cub, read, tmp_path, monke
 
     monkeypatch.setattr(paper_networks, "row_of", never)
     assert run("paper", "released") == rows
+
+
+def test_a_training_that_diverges_is_a_row_with_its_reason(cub, tmp_path, monkeypatch):
+    def diverges(*_, **__):
+        raise TrainingError("The loss became inf, so it stops.")
+
+    one = task("vgg_small", cub, tmp_path)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("model: vgg_small\ndata: {image_size: 32}\n")
+    monkeypatch.setattr(paper_networks, "run_experiment", diverges)
+    row = paper_networks.row_of(one, "paper", "paper", taps(one.entry)[-1], folder)
+    assert row["note"] == "The loss became inf; so it stops."
+    assert np.isnan([row["accuracy_student"], row["n_fg_student"], row["accuracy_teacher"]]).all()

@@ -9,6 +9,7 @@ from kdprobe.storage import SnapshotStore
 from kdprobe.training import TrainingSettings
 from kdprobe.training.batches import Batches
 
+pytestmark = pytest.mark.slow
 EPOCHS = 5
 NETWORK = """
 from torch import nn

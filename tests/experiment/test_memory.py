@@ -26,6 +26,7 @@ def forecast(data):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["load", "forecast"])
 def test_no_floating_point_copy_of_the_data_set_is_made(work):
     assert growth_alone(f"{_WORK}print(growth({work}))") < 0.4

@@ -65,5 +65,6 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_another_network_does_not_take_room_for_its_deviations(run):
     assert growth_alone(_WORK.format(folder=str(run), noise=NOISE)) < 0.5

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from experiment.test_run import TINY, quietly
+from experiment.quick import SMALL, quietly, untried
 
 from kdprobe.analysis import Measurement
 from kdprobe.errors import InputError
@@ -23,8 +23,9 @@ def dead(networks: set[str]):
 
 
 def test_it_is_named_and_the_others_are_compared(tmp_path, monkeypatch):
+    untried(monkeypatch)
     monkeypatch.setattr(summarise, "measured", dead({"teacher"}))
-    summary = quietly(TINY, tmp_path)
+    summary, _ = quietly(SMALL, tmp_path)
     assert [network.name for network in summary.unmeasured] == ["teacher"]
     assert "no probe image could be measured" in summary.unmeasured[0].note
     assert "teacher" not in [network.name for network in summary.networks]
@@ -34,6 +35,7 @@ def test_it_is_named_and_the_others_are_compared(tmp_path, monkeypatch):
 
 
 def test_a_dead_baseline_still_stops_it(tmp_path, monkeypatch):
+    untried(monkeypatch)
     monkeypatch.setattr(summarise, "measured", dead({"baseline"}))
     with pytest.raises(InputError, match="No probe image could be measured"):
-        quietly(TINY, tmp_path)
+        quietly(SMALL, tmp_path)

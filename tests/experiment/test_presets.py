@@ -16,7 +16,7 @@ from kdprobe.training import TrainingSettings
 OWN = {
     "measure": {"layer", "tolerance", "internal_batch_size", "teacher", "redraws", "resamples"},
     "training": {"device", "on_error"},
-    "teacher": {"weights"},
+    "teacher": {"weights", "model", "model_options"},  # in both the teacher is of the student's architecture
 }
 
 

@@ -119,6 +119,7 @@ def test_again_does_nothing_twice_and_gives_the_same_bytes(finished):
     assert {n for n in before if n not in same} <= {"report/index.html"}  # its command line
 
 
+@pytest.mark.slow
 def test_an_interrupted_network_is_trained_again_to_the_same_bytes(finished, tmp_path):
     folder, _, _ = finished
     other = tmp_path / "other"

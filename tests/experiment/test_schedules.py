@@ -31,6 +31,7 @@ def finished(tmp_path_factory):
     return folder, other, quietly(other, folder)
 
 
+@pytest.mark.slow
 def test_the_students_alone_have_the_rate_of_their_own(finished, tmp_path):
     folder, config, _ = finished
     rates = {m.name: member_settings(config, m).learning_rate for m in members(config, folder)}

@@ -8,6 +8,7 @@ from torch import nn
 from kdprobe.data import LabelledImages
 from kdprobe.training import evaluate_accuracy
 
+pytestmark = pytest.mark.slow
 _WORK = """
 import tempfile
 from torch import nn
