@@ -50,7 +50,10 @@ def rows_of(comparison: dict[str, Any], seed: int) -> list[dict[str, Any]]:
                     else load_recipe(details["recipe"]).kind,
                     "accuracy": details["accuracy"],
                     "metric": METRICS[metric].symbol if metric else "",
-                    **{key: measured[key] for key in ("value", "low", "high", "n")},
+                    **{
+                        key: "" if measured[key] is None else measured[key]
+                        for key in ("value", "low", "high", "n")
+                    },
                     "difference": compared.get("difference", ""),
                     "difference_low": compared.get("low", ""),
                     "difference_high": compared.get("high", ""),

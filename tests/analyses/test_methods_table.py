@@ -41,6 +41,13 @@ def test_a_network_that_is_not_measured_still_shows_its_accuracy():
     assert (student["difference"], student["difference_low"], student["verdict"]) == (0.5, -0.5, "undecided")
 
 
+def test_what_no_image_shows_is_left_empty():
+    found = comparison()
+    found["networks"]["baseline"]["n_foreground"] = {"value": None, "low": None, "high": None, "n": 0}
+    row = rows_of(found, seed=0)[1]
+    assert (row["value"], row["low"], row["high"], row["n"]) == ("", "", "", 0)
+
+
 def test_time_that_is_up_leaves_a_table_of_what_is_done(tmp_path, monkeypatch, capsys):
     asked = []
     clock = iter([0.0, 100.0])
