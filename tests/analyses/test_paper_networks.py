@@ -10,10 +10,17 @@ from PIL import Image
 from analyses import paper_networks
 from analyses.paper_networks import Task, config_of, counted, cut_out, settings, taps
 from kdprobe.errors import InputError, TrainingError
-from kdprobe.estimator import EntropyEstimator, Jacobian
+from kdprobe.estimator import SOLVERS, EntropyEstimator, Jacobian
 from kdprobe.networks import build_network, list_networks
 
 NETWORKS = {entry.name: entry for entry in list_networks()}
+
+
+@pytest.fixture(autouse=True)
+def solvers():
+    with paper_networks.cheap_solvers():
+        yield
+    assert not set(paper_networks.CHEAP) & set(SOLVERS)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_same_seed_same_bytes_whatever_the_order_or_the_neighbours(images, solve
         assert (first.entropy - other.entropy).abs().max() > 1e-5
 
 
-@pytest.mark.parametrize("solver", ["decomposed", "sgd"])
+@pytest.mark.parametrize("solver", ["decomposed", pytest.param("sgd", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("size", [1, 7, 1024])
 def test_batch_size_does_not_matter(images, solver, size):
     net = make_net().double()

@@ -84,6 +84,7 @@ def test_asking_for_steps_that_will_not_be_written_down_is_refused_before_traini
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_following_the_weights_does_not_change_them(finished, tmp_path):
     folder, _ = finished
     quietly(replace(TINY, students=[]), tmp_path / "out")
@@ -95,6 +96,7 @@ def test_following_the_weights_does_not_change_them(finished, tmp_path):
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_what_an_earlier_training_left_goes_when_it_begins_anew(finished, tmp_path):
     folder, _ = finished
     left = tmp_path / "out" / "networks" / "baseline" / "path_length.jsonl"

@@ -163,6 +163,7 @@ def test_compare_and_report_give_what_run_gave(finished):
     assert list(pair.comparisons) == [c for c in summary.comparisons if c.student == "student-kd"]
 
 
+@pytest.mark.slow
 def test_teacher_from_a_weight_file_and_a_model_of_ones_own(finished, tmp_path):
     _folder, _, _ = finished
     (tmp_path / "mine.py").write_text(

@@ -63,6 +63,7 @@ def test_the_report_says_what_differs(finished):
     assert "did not have matched schedules" in (folder / "report" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_says_that_they_were_matched(tmp_path):
     summary = quietly(replace(TINY, students=["kd"]), tmp_path / "out")
     [note] = notes_of(summary, "student-kd")
