@@ -84,11 +84,12 @@ Key = tuple[str, str, str]
 @contextmanager
 def cheap_solvers() -> Iterator[None]:
     """CHEAP among the solvers that can be asked for by name."""
-    SOLVERS.update(CHEAP)
+    added = {name: solver for name, solver in CHEAP.items() if name not in SOLVERS}
+    SOLVERS.update(added)
     try:
         yield
     finally:
-        for name in CHEAP:
+        for name in added:
             del SOLVERS[name]
 
 
