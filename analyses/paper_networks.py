@@ -1,21 +1,25 @@
 """Every network of kdprobe at its own size, for two epochs on a few photographs, counted by both presets.
 
-    python -m analyses.paper_networks --data path/to/CUB_200_2011 --out analyses/results/paper_networks.csv
+    python -m analyses.paper_networks --data path/to/data --out analyses/results/paper_networks.csv
 
 One row for each network, preset and tap: it shows that all of them run, from training to concepts. Nothing is learned
-from three photographs, and few probes make noisy maps: the numbers say nothing about distillation.
+from a handful of photographs, and few probes make noisy maps: the numbers say nothing about distillation.
 
-What is done. A handful of CUB-200-2011 (three species, --images photographs of each to learn from, as many to test on)
-stands in a native layout of its own in --work: tables cut short, the photographs a link. Student (preset's method
-`feature`, at the last tap, so that all layers below it learn), baseline and teacher are trained by `run_experiment`,
-which measures the last tap; the other taps, and what was trained for another preset, are measured by
+What is done. --data holds CUB_200_2011 (three species, for networks of 224 px) and tiny-imagenet-200 (ten classes, for
+those of 32 px: with three, all logits of an untrained network are often negative, and the protocol's ReLU leaves
+nothing of them). Of both a handful (--images photographs of each class to learn from, of Tiny ImageNet three times as
+many, and as many to test on) stands in the native layout in --work: tables cut short, the photographs links. Student
+(preset's method `feature`, at the last tap, so that all layers below it learn), baseline and teacher are trained by
+`run_experiment`, which measures the last tap; the other taps, and what was trained for another preset, are measured by
 `compare_networks`. Networks for 32 px are trained for each preset, those for 224 px once, for the first of the presets
 (the paper leaves open all in which its training differs from the released code's).
 
-What differs from the presets: two epochs (teachers for 32 px have 20: after two steps BatchNorm's statistics are not
-yet those of the images, and without shortcuts the logits of 110 layers overflow); no pretrained convolutions;
-`jacobian` with few probes instead of `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image
-(the row says so); measure.path epochs wherever steps were not written down.
+What differs from the presets: two epochs; no pretrained convolutions; `jacobian` with few probes instead of
+`decomposed`; the sample filter from epoch 1 on, and none if it leaves no image (the row says so); measure.path epochs
+wherever steps were not written down. Networks for 32 px, which neither the paper nor its code has: batches of five and
+teachers of ten epochs (after a few steps BatchNorm's statistics are not yet those of the images, and 110 layers
+multiply what that leaves), and low rates (SMALL_TRAINING: at those of the released code's ResNets the imitation of
+logits overflows in two steps; even so the gradients of plain110 explode and throw its weights far: its D is huge).
 Where the paper leaves protocol, probe images and schedule open, the released code's are taken (kdprobe's own schedule
 ends near a rate of 0, so that a second of two steps would not move the weights). Networks for 224 px have fully
 connected layers of --fc features (0: their own width, for which most of the time goes into writing and reading
@@ -46,6 +50,7 @@ from typing import Any
 
 import torch
 
+from analyses.handful import CUB, SPECIES, TINY, WORDS, cut_cub, cut_tiny
 from analyses.pool_seeds import write_table
 from kdprobe.cli.parser import make_parser
 from kdprobe.cli.preset import with_preset
@@ -60,9 +65,16 @@ from kdprobe.networks.listing import tap_shapes
 from kdprobe.records import ExperimentSummary
 from kdprobe.storage import read_json
 
-CLASSES = 3
+CLASSES = {True: WORDS, False: SPECIES}  #: for small networks and the others
 SMALL = 32  #: pixels; networks for larger images are trained once, and have other budgets
-TEACHER_EPOCHS = {True: 20, False: 2}  #: for small networks and the others
+#: what networks for 32 px are trained with
+SMALL_TRAINING = {
+    "training.batch_size": 5,
+    "training.learning_rate": 1e-4,
+    "training.student_learning_rate": 1e-5,
+}
+TIMES = {True: 3, False: 1}  #: what --images is multiplied by
+TEACHER_EPOCHS = {True: 10, False: 2}  #: for small networks and the others
 PROBE_IMAGES = {True: 2, False: 1}  #: for small networks and the others
 PROBES = {True: 16, False: 2}  #: of jacobian, for small networks and the others
 CHEAP = {f"jacobian_{probes}": Jacobian(probes=probes) for probes in PROBES.values()}
@@ -112,6 +124,13 @@ class Task:
         return self.entry.image_shape[-1] <= SMALL
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What is asked for of the photographs."""
+        if self.small:
+            return {"data.name": "tiny_imagenet", "data.root": str(self.root / TINY)}
+        return {"data.name": "cub_200_2011", "data.root": str(self.root / CUB)}
+
+    @property
     def trainings(self) -> list[tuple[str, tuple[str, ...]]]:
         """(preset of the training, presets by which it is counted)."""
         return [(p, (p,)) for p in self.presets] if self.small else [(self.presets[0], self.presets)]
@@ -122,39 +141,14 @@ def taps(entry: NetworkEntry) -> list[str]:
     return [tap for tap in entry.taps if tap.removesuffix("_preact") == tap and tap not in EARLY]
 
 
-def cut_out(root: Path, work: Path, images: int) -> Path:
-    """CUB-200-2011 with the first `images` photographs of the first species in both splits; the photographs a link."""
-    root = root if (root / "images.txt").is_file() else root / "CUB_200_2011"
-    cut = work / f"CUB_200_2011-{images}"
-    cut.mkdir(parents=True, exist_ok=True)
-    if not (cut / "images").exists():
-        (cut / "images").symlink_to((root / "images").resolve(), target_is_directory=True)
-
-    def lines(name: str) -> list[list[str]]:
-        return [line.split() for line in (root / name).read_text(encoding="utf-8").splitlines() if line]
-
-    split = dict(lines("train_test_split.txt"))
-    groups: dict[tuple[str, str], list[str]] = {}
-    for number, label in lines("image_class_labels.txt"):
-        groups.setdefault((label, split[number]), []).append(number)
-    species = [label for label, _ in lines("classes.txt")][:CLASSES]
-    kept = {number for (label, _), all_of in groups.items() if label in species for number in all_of[:images]}
-    tables = ("images", "image_class_labels", "train_test_split", "bounding_boxes")
-    for name, wanted in {**dict.fromkeys(tables, kept), "classes": set(species)}.items():
-        rows = [" ".join(cells) for cells in lines(f"{name}.txt") if cells[0] in wanted]
-        (cut / f"{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return cut
-
-
 def settings(task: Task, tap: str) -> dict:
     """What is asked for beside the preset, as on the command line."""
     entry = task.entry
     released = preset_settings(
-        "released", {"model": entry.name, "data": {"name": "cub_200_2011"}, "measure": {"layer": tap}}
+        "released", {"model": entry.name, "data": {"name": task.data["data.name"]}, "measure": {"layer": tap}}
     )
     asked = {
-        "data.name": "cub_200_2011",
-        "data.root": str(task.root),
+        **task.data,
         "data.image_size": entry.image_shape[-1],
         "model": entry.name,
         "teacher.epochs": TEACHER_EPOCHS[task.small],
@@ -172,7 +166,9 @@ def settings(task: Task, tap: str) -> dict:
         "report.images": 1,
         **{setting: released[setting] for setting in FROM_RELEASED},
     }
-    if not task.small:
+    if task.small:
+        asked |= SMALL_TRAINING
+    else:
         asked |= {"measure.weights": "layer", "training.path_length": False, "measure.path": "epochs"}
         if task.fc and "fc" in entry.options:
             asked["model_options"] = {"fc": task.fc}
@@ -209,20 +205,29 @@ def counted(
     ), "no image passed the sample filter: none used"
 
 
-def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path) -> dict:
-    """Trains what is not trained yet and measures one tap."""
+def _networks(folder: Path) -> list[Path]:
+    return [folder / "networks" / name for name in ("student-feature", "baseline")]
+
+
+def _trained(folder: Path) -> bool:
+    return all((network / "run.json").is_file() for network in _networks(folder))
+
+
+def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path, failed: str = "") -> dict:
+    """Trains what is not trained yet and measures one tap; `failed`: why there is nothing to measure."""
     asked, began = settings(task, tap), (time.perf_counter(), time.process_time())
     if (preset, tap) == (trained, taps(task.entry)[-1]):
         call = partial(run_experiment, folder=folder, say=lambda _text: None, show_progress=False)
         config_for = partial(config_of, ["run"], preset)
     else:
-        pair = [str(folder / "networks" / name) for name in ("student-feature", "baseline")]
+        pair = [str(network) for network in _networks(folder)]
         call = partial(compare_networks, *pair, show_progress=False)
         config_for = partial(config_of, ["compare", *pair], preset, home=folder / "config.yaml")
         asked["measure.path"] = "epochs"
-    summary, note = None, ""
+    summary, note = None, failed
     try:
-        summary, note = counted(call, config_for, asked)
+        if not failed:
+            summary, note = counted(call, config_for, asked)
     except (
         KdprobeError
     ) as error:  # a training that diverges, no image that could be measured: that too is an answer
@@ -251,7 +256,7 @@ def _row(
         "pixels": task.entry.image_shape[-1],
         "parameters": parameters,
         "trained_as": trained,
-        "train_images": CLASSES * task.images,
+        "train_images": CLASSES[task.small] * TIMES[task.small] * task.images,
         "probe_images": config.measure.images,
         "images_counted": found["student"].metrics["n_foreground"].n if found else 0,
         "epochs_kept": len(found["student"].epochs) - 1 if found else nan,
@@ -275,7 +280,7 @@ def _network(folder: Path) -> tuple[int, dict[str, tuple[int, ...]]]:
     shape = (3, config.data.image_size, config.data.image_size)
     with torch.device("meta"):
         model = build_network(
-            config.model, num_classes=CLASSES, image_shape=shape, **config.model_options
+            config.model, num_classes=CLASSES[shape[-1] <= SMALL], image_shape=shape, **config.model_options
         ).eval()
         shapes = tap_shapes(model, torch.empty(1, *shape))
     return sum(parameter.numel() for parameter in model.parameters()), shapes
@@ -293,10 +298,13 @@ def rows_of(task: Task) -> list[dict]:
         order = [(p, tap) for p in presets for tap in reversed(taps(task.entry))]
         if all((task.entry.name, *each) in task.done for each in order):
             continue
+        failed = ""
         for preset, tap in order:
             if (task.entry.name, preset, tap) in task.done and (preset, tap) != order[0]:
                 continue
-            rows.append(row_of(task, trained, preset, tap, folder))
+            rows.append(row_of(task, trained, preset, tap, folder, failed))
+            if (preset, tap) == order[0] and not _trained(folder):
+                failed = rows[-1]["note"]
             if rows[-1]["note"]:
                 print(f"{task.entry.name} {preset} {tap}: {rows[-1]['note']}", flush=True)
     return rows
@@ -326,7 +334,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="the folder CUB_200_2011, or one that holds it"
+        "--data", type=Path, required=True, help="the folder with CUB_200_2011 and tiny-imagenet-200"
     )
     parser.add_argument("--out", type=Path, required=True, help="the table")
     parser.add_argument("--networks", nargs="+", choices=known, default=list(known), metavar="NAME")
@@ -342,7 +350,9 @@ def main() -> None:
     options = parser.parse_args()
     table = finished(options.out)
     order = [(name, preset, tap) for name in known for preset in PRESETS for tap in taps(known[name])]
-    root = cut_out(options.data, options.work, options.images)
+    root = options.work / f"photographs-{options.images}"
+    cut_cub(options.data / CUB, root / CUB, options.images * TIMES[False])
+    cut_tiny(options.data / TINY, root / TINY, options.images * TIMES[True])
     tasks = [
         Task(
             entry=known[name],

@@ -34,9 +34,9 @@ def load_function(reference: str) -> Callable:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    # The user's file may raise anything at all; whatever it is, the user needs the file's name beside it. What is meant
+    # Nothing is swallowed: it is raised again with the file's name, which the error alone does not say. What is meant
     # for the interpreter (KeyboardInterrupt, SystemExit) goes through.
-    except Exception as error:
+    except Exception as error:  # a user's file raises what it likes; raised again with its name
         raise ConfigError(f"{path} could not be executed: {type(error).__name__}: {error}.") from error
     function = getattr(module, match["function"], None)
     if not callable(function):

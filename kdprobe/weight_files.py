@@ -97,8 +97,9 @@ def _read_torch(path: Path) -> WeightFile:
     except MemoryError:
         raise  # says nothing against the file
     # The unpickler runs on whatever bytes the file holds and then raises nearly every built-in error
-    # (UnpicklingError, RuntimeError, EOFError, KeyError, struct.error, ...): all mean that it cannot be read.
-    except Exception as error:
+    # (UnpicklingError, RuntimeError, EOFError, KeyError, struct.error, ...): all mean that it cannot be read, and each
+    # is raised again as the cause of one that names the file.
+    except Exception as error:  # torch.load on foreign bytes raises nearly every type; raised again as damage
         foreign = _FOREIGN.search(str(error))
         if foreign:
             raise SnapshotCorruptError(

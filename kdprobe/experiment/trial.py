@@ -95,7 +95,9 @@ def _try(
                 values = objective(takes, **term.options).to(device(config))(**takes)
             else:
                 values = objective(**takes, **term.options)
-    except Exception as error:  # a user's own loss may raise anything; its name must stand beside it
+    # The loss may be the user's own code, which may raise anything. Nothing is swallowed: it is raised again with the
+    # names of network, stage and loss, so that the user knows which of several failed.
+    except Exception as error:  # a user's loss raises what it likes; raised again with its name
         kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
         reason = kind + " ".join(str(error).split())
         if "teacher_feature" in term.inputs:

@@ -28,8 +28,9 @@ def in_first_process(trainer: L.Trainer, action: Callable[[], None]) -> None:
     if trainer.is_global_zero:
         try:
             action()
-        # Whatever it is, the other processes wait below: they are told first, then it is raised here as it was.
-        except Exception as raised:
+        # Whatever it is, the other processes wait in `broadcast` below and would wait for ever: they are told first,
+        # then the same error is raised here.
+        except Exception as raised:  # kept until the other processes know, then raised as it was
             error = raised
     sentence = trainer.strategy.broadcast(None if error is None else str(error))
     if error is not None:

@@ -123,8 +123,9 @@ def test_memory_does_not_grow_with_the_rounds():
 
 @pytest.mark.xfail(
     strict=True,
-    reason="Known limit: one refresh holds the noise of its pairs together, since each pair's cotangent is the mean "
-    "shift that the others found; 64 pairs instead of 8 take 1.6 times the memory. Budgets grow by rounds, see above.",
+    reason="A limit that users should know, kept as a number: a refresh holds the noise of its pairs together, since "
+    "each pair's cotangent is the mean shift that the others found; 64 pairs instead of 8 take 1.6 times the memory. "
+    "Larger budgets are spent in rounds, whose memory does not grow (above). Strict: once the limit falls, this fails.",
 )
 def test_memory_does_not_grow_with_the_pairs_of_a_refresh():
     assert estimating(images=1, pairs=64) <= 1.1 * estimating(images=1, pairs=8)

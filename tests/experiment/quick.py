@@ -21,6 +21,18 @@ SMALL = ExperimentConfig(
     report=ReportConfig(images=1, epochs=2),
 )
 
+#: a user's own objective, with parameters
+HINT = """
+from torch import nn
+class Hint(nn.Module):
+    def __init__(self, example):
+        super().__init__()
+        wide, target = (example[f"{who}_feature"].flatten(1).shape[1] for who in ("student", "teacher"))
+        self.to_teacher = nn.Linear(wide, target)
+    def forward(self, student_feature, teacher_feature):
+        return (self.to_teacher(student_feature.flatten(1)) - teacher_feature.flatten(1)).square().mean(1)
+"""
+
 
 def changed(config: ExperimentConfig = SMALL, **parts) -> ExperimentConfig:
     """`config` with other values: of whole parts, or (as a dict) of single settings in one."""

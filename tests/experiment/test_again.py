@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import torch
+from experiment.quick import untried
 
 from kdprobe.cli import main
 from kdprobe.errors import ConfigError, SnapshotError
@@ -50,9 +51,7 @@ def quietly(config, folder):
 def quick():
     """Nothing is tried out beforehand, and no figures are drawn: they take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 0.0)
-        patch.setattr("kdprobe.experiment.run.seconds_per_image", lambda *_: 0.0)
-        patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
+        untried(patch)
         patch.setattr("kdprobe.experiment.publish.write_report", lambda *_: None)
         yield
 

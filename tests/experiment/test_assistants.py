@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from experiment.quick import SMALL, changed, quietly, trained_only, untried
+from experiment.quick import HINT, SMALL, changed, quietly, trained_only, untried
 from experiment.test_killed import found as left_in
 
 from kdprobe.errors import ConfigError
@@ -43,16 +43,6 @@ stages:
     tap: "{layer}"
     teacher: {network: teacher, anchors: 2, search: greedy, delta: 0.8}
     epochs: 2
-"""
-HINT = """
-from torch import nn
-class Hint(nn.Module):
-    def __init__(self, example):
-        super().__init__()
-        wide, target = (example[f"{who}_feature"].flatten(1).shape[1] for who in ("student", "teacher"))
-        self.to_teacher = nn.Linear(wide, target)
-    def forward(self, student_feature, teacher_feature):
-        return (self.to_teacher(student_feature.flatten(1)) - teacher_feature.flatten(1)).square().mean(1)
 """
 NAMES = ["teacher", "baseline", "student-all.seer", "student-all.heir", "student-all"]
 

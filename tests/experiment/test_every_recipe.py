@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import changed, quietly
 
 from kdprobe.experiment.members import members
 from kdprobe.recipes import list_recipes, load_recipe
@@ -20,13 +20,7 @@ KEYS = {
     "schema", "name", "role", "specification", "provenance", "accuracy", "accuracy_by_epoch", "loss_by_epoch",
     "seconds", "steps", "stages", "epochs_not_kept", "failed_snapshots", "failed_notes",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        trained_only(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("runs_trained_only")
 
 
 @pytest.fixture(scope="module")

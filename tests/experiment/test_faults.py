@@ -6,7 +6,9 @@ import os
 
 import pytest
 import torch
+from experiment.quick import untried
 from experiment.test_killed import TINY, found
+from failing_disk import unreadable
 
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment import failed_writes, run_experiment
@@ -29,9 +31,8 @@ class Stopped(Exception):
 def quick():
     """Nothing is tried out beforehand, and no figures are drawn."""
     with pytest.MonkeyPatch.context() as patch:
+        untried(patch)
         patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 10.0)
-        patch.setattr("kdprobe.experiment.run.seconds_per_image", lambda *_: 0.0)
-        patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
         patch.setattr("kdprobe.experiment.publish.write_report", lambda *_: None)
         yield
 
@@ -130,15 +131,9 @@ def test_a_damaged_early_snapshot_of_an_unfinished_training_stops_the_run(tmp_pa
 def test_a_disk_that_fails_to_read_once_stops_the_run_and_costs_nothing(tmp_path, monkeypatch, undisturbed):
     folder = tmp_path / "out"
     interrupted(folder, 3)
-    before, opened = found(folder), os.open
-
-    def failing(path, *given, **options):
-        if "epoch-00002" in str(path):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return opened(path, *given, **options)
-
+    before = found(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", failing)
+        unreadable(patch, "epoch-00002")
         with pytest.raises(SnapshotError, match=r"Cannot read .*Input/output error"):
             quietly(folder)
     assert found(folder) == before

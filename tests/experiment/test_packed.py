@@ -1,7 +1,7 @@
 """A trained experiment in one file and back: whatever its recipes leave in its folder."""
 
 import pytest
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import HINT, changed, quietly, trained_only
 
 from kdprobe.storage import inspect_run, pack_run, unpack_run
 
@@ -15,16 +15,6 @@ networks:
 stages:
   - {name: hint, objective: ["hint.py:Hint"], tap: "{layer}", teacher: assistant, analysed: true}
   - {name: both, objective: ["hint.py:Hint", cross_entropy], tap: "{layer}", teacher: assistant, epochs: 1}
-"""
-HINT = """
-from torch import nn
-class Hint(nn.Module):
-    def __init__(self, example):
-        super().__init__()
-        wide, target = (example[f"{who}_feature"].flatten(1).shape[1] for who in ("student", "teacher"))
-        self.to_teacher = nn.Linear(wide, target)
-    def forward(self, student_feature, teacher_feature):
-        return (self.to_teacher(student_feature.flatten(1)) - teacher_feature.flatten(1)).square().mean(1)
 """
 
 

@@ -5,23 +5,17 @@ import shutil
 
 import pytest
 import torch
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import changed, quietly
 
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.storage import SnapshotStore, read_json
 
 CONFIG = changed(teacher={"epochs": 4}, students=[])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        trained_only(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("runs_trained_only")
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory, quick):
+def taught(tmp_path_factory, runs_trained_only):
     """Teacher and baseline, trained once; every test goes on in a copy."""
     folder = tmp_path_factory.mktemp("taught") / "out"
     quietly(CONFIG, folder)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from experiment.quick import SMALL, changed, quietly, trained_only, untried
+from experiment.quick import SMALL, changed, quietly, trained_only
 
 from kdprobe.errors import ConfigError
 from kdprobe.experiment import measure_networks, read_config, report_again
@@ -22,13 +22,7 @@ def wide(num_classes, image_shape, width=5):
     return nn.Sequential(nn.Conv2d(channels, width, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
                          nn.Linear(4 * width, num_classes))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        untried(patch)
-        yield
+pytestmark = pytest.mark.usefixtures("runs_untried")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +33,7 @@ def foreign(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def without_layer(foreign, tmp_path_factory):
+def without_layer(foreign, tmp_path_factory, runs_untried):
     folder = tmp_path_factory.mktemp("without layer") / "out"
     return foreign, folder, quietly(foreign, folder)[0]
 

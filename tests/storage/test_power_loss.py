@@ -133,8 +133,7 @@ def sweep(recorded, folder, states_at):
                 check(folder, done)
                 if len(seen) % 5 == 0:
                     go_on(folder)
-            # Nothing is swallowed: whatever failed goes on its way, with the disk on which it failed beside it.
-            except Exception as error:
+            except Exception as error:  # nothing is swallowed: raised below, with the disk on which it failed
                 error.add_note(f"before change {at} ({log[at : at + 1]}), on the disk: {disk.files.keys()}")
                 raise
     return len(seen)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from failing_disk import unreadable
 
 from kdprobe.errors import ConfigError, SnapshotError, TrainingError
 from kdprobe.storage import SnapshotStore, read_jsonl
@@ -243,15 +244,9 @@ def test_a_point_without_its_snapshots_is_not_used(halfway):
 
 def test_a_disk_that_fails_to_read_once_costs_nothing(train, net, halfway, monkeypatch):
     parts, whole = halfway
-    before, opened = sorted(parts.rglob("*")), os.open
-
-    def failing(path, *given, **options):
-        if "epoch-00001" in str(path):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return opened(path, *given, **options)
-
+    before = sorted(parts.rglob("*"))
     with monkeypatch.context() as patch:
-        patch.setattr(os, "open", failing)
+        unreadable(patch, "epoch-00001")
         with pytest.raises(SnapshotError, match=r"Cannot read .*epoch-00001.*Input/output error"):
             training(train, net, parts, "baseline")
     assert sorted(parts.rglob("*")) == before
