@@ -23,9 +23,9 @@ logits overflows in two steps; even so the gradients of plain110 explode and thr
 Where the paper leaves protocol, probe images and schedule open, the released code's are taken (kdprobe's own schedule
 ends near a rate of 0, so that a second of two steps would not move the weights). Networks for 224 px have fully
 connected layers of --fc features (0: their own width, for which most of the time goes into writing and reading
-weights; the column `parameters` has what was trained) and measure.weights layer. Taps before a network's ReLU that
-also offers the value after it are left out (the protocol applies a ReLU, so that they say the same), and those early
-in the networks for 32 px, which have no counterpart in the paper. Networks for 224 px are measured on one photograph.
+weights; the column `parameters` has what was trained) and measure.weights layer. Taps before a ReLU are left out
+where the value after it is a tap too (the protocol applies a ReLU: they say the same), and those before the last
+convolutions, which have no counterpart in the paper. Networks for 224 px are measured on one photograph.
 
 Rows in --out are not done again; a network that was stopped goes on from --work, whose folders are removed once their
 rows are written. `cpu_seconds` is of all threads of the row's call, the row of the last tap has the training in it.
@@ -89,7 +89,6 @@ METRICS = {
     "d_std": "learning_distance_std",
     "rho": "stability",
 }
-EARLY = ("stem", "stage1", "stage2")  #: taps of the networks for 32 px that the others have no counterpart of
 Key = tuple[str, str, str]
 
 
@@ -137,8 +136,8 @@ class Task:
 
 
 def taps(entry: NetworkEntry) -> list[str]:
-    """From the last convolutions on; without those that differ from another by a ReLU alone."""
-    return [tap for tap in entry.taps if tap.removesuffix("_preact") == tap and tap not in EARLY]
+    """From the last convolutions on, shallow to deep."""
+    return ["conv", "fc1", "fc2", "fc3"] if "conv" in entry.taps else ["stage3", "pool", "logits"]
 
 
 def settings(task: Task, tap: str) -> dict:
