@@ -29,6 +29,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +40,10 @@ from analyses.benchmark_storage import surroundings
 from analyses.pool_seeds import write_table
 from kdprobe.data import LabelledImages, load_data
 from kdprobe.networks import build_network
-from kdprobe.recipes import LAYER, Recipe, Stage, list_recipes, load_recipe
+from kdprobe.recipes import Recipe, Stage, list_recipes, load_recipe
 from kdprobe.recipes.cost import stage_cost
 from kdprobe.training.batches import Batches
+from kdprobe.training.layers import STUDENT, stage_layers
 from kdprobe.training.lightning_run import fit
 from kdprobe.training.module import StageModule, StagePlan
 from kdprobe.training.scope import learning_scope
@@ -162,17 +164,20 @@ class MethodStep:
         self, pair: Pair, recipe: Recipe, stage: Stage, batches: Batches, cache: TeacherCache | None
     ) -> None:
         device = batches.images[:1].device
-        tap = pair.layer if stage.tap == LAYER else stage.tap
         settings = TrainingSettings(
             batch_size=batches.batch_size, learning_rate=1e-4, schedule="constant", device=device.type
         )
         student = deepcopy(pair.student)
-        scope = learning_scope(student, stage.learns, tap, pair.data.normalised.on(device)[:2])
-        scope.freeze(student)
-        plan = StagePlan(0, stage, tap, scope, EPOCHS, 0, 0)
-        teachers = StageTeachers(stage, tap, EPOCHS, teaching(pair, recipe, stage), device, cache)
-        seen = StageBatches(batches, stage, pair.data.foregrounds, teachers.kept)
         peers = {peer.name: deepcopy(network_of(pair, peer.model)) for peer in stage.peers}
+        known = teaching(pair, recipe, stage)
+        images = pair.data.normalised.on(device)[:2]
+        models = {source.network: known[source.network].model for source in stage.teachers}
+        layers = stage_layers(stage, pair.layer, {STUDENT: student, **peers}, models, images)
+        scope = learning_scope(student, stage.learns, layers.tap.get(STUDENT), images)
+        scope.freeze(student)
+        plan = StagePlan(0, stage, layers, scope, EPOCHS, 0, 0)
+        teachers = StageTeachers(stage, layers, EPOCHS, known, device, cache)
+        seen = StageBatches(batches, stage, pair.data.foregrounds, teachers.kept)
         self.module = TimedModule(student, teachers, plan, seen, settings, 0, device, peers).to(device)
         self.module.clock = []
         self.module.on_train_epoch_start()
@@ -189,7 +194,8 @@ class MethodStep:
         """That of the next batch."""
         batch = next(self.batches)
         device = self.module.device
-        batch = batch._replace(labels=batch.labels.to(device, non_blocking=True), taught=moved(batch, device))
+        given = {name: moved(getattr(batch, name), device) for name in ("labels", "indices", "taught")}
+        batch = batch._replace(**given)
         self.count += 1
         return self.module.training_step(batch, (self.count - 1) % self.length)
 
@@ -201,9 +207,13 @@ class MethodStep:
         return (ended - began) / (self.length - 1)
 
 
-def moved(batch: tuple, device: torch.device) -> dict[str, Tensor] | None:
-    taught = batch.taught
-    return taught and {name: values.to(device, non_blocking=True) for name, values in taught.items()}
+def moved(values: Any, device: torch.device) -> Any:
+    """Tensors, also in tuples and dicts, on `device`."""
+    if isinstance(values, Tensor):
+        return values.to(device, non_blocking=True)
+    if isinstance(values, dict):
+        return {name: moved(each, device) for name, each in values.items()}
+    return tuple(moved(each, device) for each in values) if isinstance(values, tuple) else values
 
 
 def network_of(pair: Pair, model: str) -> nn.Module:
@@ -270,6 +280,11 @@ def passes_of(
     others = ("partner_logits" in stage.inputs) + ("view_logits" in stage.inputs)
     known = {} if cached or not taught(stage) else teaching(pair, recipe, stage)
     return [deepcopy(n) for n in learners], others, [known[s.network].model for s in stage.teachers if known]
+
+
+def kept(stage: Stage) -> bool:
+    """Whether what its teachers say can be kept."""
+    return taught(stage) and stage.teacher_is_fixed
 
 
 def taught(stage: Stage) -> bool:
@@ -339,7 +354,7 @@ def benchmark(
         recipe = load_recipe(name)
         for whole in recipe.stages:
             for stage in stretches(whole):
-                for cached in (False, True)[: 1 + taught(stage)]:
+                for cached in (False, True)[: 1 + kept(stage)]:
                     with tempfile.TemporaryDirectory() as folder:
                         place = Path(folder) / "taught" if cached else None
                         for row in measure(

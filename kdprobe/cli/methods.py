@@ -1,17 +1,18 @@
 """``kdprobe methods``: which distillation methods there are, and what one of them does."""
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from textwrap import wrap
 
 from jsonargparse import Namespace
 
-from kdprobe.recipes import KINDS, Recipe, list_recipes, load_recipe
+from kdprobe.recipes import KINDS, Recipe, Stage, list_recipes, load_recipe
 from kdprobe.recipes.cost import StepCost, extra_trainings, recipe_cost
 from kdprobe.recipes.in_words import network_in_words, stage_in_words, teachers_in_words
 from kdprobe.recipes.numbers import Number, recipe_numbers
 
 WIDTH = 100  #: columns at most
-_NAME, _TAP, _COST, _MORE = 26, 7, 19, 6  # widths of columns
+_NAME, _TAP, _COST, _MORE = 25, 14, 18, 5  # widths of columns
 _HEADING = 12  # width of the headings of one method
 _KINDS = {
     "labels": "labels: no teacher but the labels",
@@ -22,10 +23,12 @@ _KINDS = {
     "online": "online: networks that are trained together",
 }
 _LEGEND = (
-    "tap: at which layer; layer is the one under study (measure.layer).",
+    "tap: at which layers; layer is the one under study (measure.layer), stages, middle, last and embedding are what "
+    "every network has, preact is before the ReLU.",
     "step: passes of a training step over those of plain training. This is arithmetic, as if all networks had one "
-    "architecture: forward 1, backward 2; each teacher, partner image or view 1; each peer 3. In parentheses: with the "
-    "teachers' outputs cached, as they can be if inputs are not augmented. Stages are separated by commas.",
+    "architecture: forward 1, backward 2; each teacher, partner image or view 1; each peer 3; an "
+    "input gradient of the student 6, of a teacher 2. In parentheses: with the teachers' outputs cached, as they can "
+    "be if inputs are not augmented. Stages are separated by commas.",
     "more: networks that are trained before the student, beside teacher and baseline.",
     "kdprobe methods NAME explains one.",
 )
@@ -82,14 +85,21 @@ def _rows(recipe: Recipe) -> list[str]:
     cells = wrap(
         taught or (f"each other, with {peers}" if peers else "-"), WIDTH - _NAME - _TAP - _COST - _MORE
     )
-    taps = ", ".join(dict.fromkeys(stage.tap.strip("{}") for stage in recipe.stages if stage.tap is not None))
+    taps = list(dict.fromkeys(layer for stage in recipe.stages for layer in _layers(stage))) or ["-"]
     costs = ", ".join(_cost(cost) for cost in recipe_cost(recipe))
     more = f"+{extra_trainings(recipe)}" if extra_trainings(recipe) else "-"
-    lines = [_row(recipe.name, taps or "-", costs, more, cells[0])]
-    lines += [_row("", "", "", "", cell) for cell in cells[1:]]
+    lines = [_row(recipe.name, taps[0], costs, more, cells[0])]
+    lines += [_row("", tap, "", "", cell) for tap, cell in zip_longest(taps[1:], cells[1:], fillvalue="")]
     for text in (recipe.title, recipe.paper):
         lines += [f"    {line}" for line in _wrapped(text, WIDTH - 4)]
     return lines
+
+
+def _layers(stage: Stage) -> list[str]:
+    """Those of the student that `stage` names, without the braces of roles."""
+    named = [] if stage.tap is None else [stage.tap]
+    named += stage.features.student if stage.features is not None else ()
+    return [layer.strip("{}") for layer in named]
 
 
 def _row(name: str, tap: str, cost: str, more: str, taught: str) -> str:

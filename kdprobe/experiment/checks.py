@@ -12,9 +12,10 @@ from kdprobe.experiment.members import Member, member_settings
 from kdprobe.experiment.setup import Material
 from kdprobe.experiment.sources import bare_network
 from kdprobe.experiment.teachers import Teaches
-from kdprobe.experiment.trial import tap_of, try_terms
+from kdprobe.experiment.trial import try_terms
 from kdprobe.recipes import LAYER, Stage
 from kdprobe.training.checks import check_stages
+from kdprobe.training.layers import layers_named
 
 
 def check_member(config: ExperimentConfig, material: Material, member: Member) -> None:
@@ -33,11 +34,15 @@ def check_member(config: ExperimentConfig, material: Material, member: Member) -
                     "another recipe."
                 )
         for network in (member.network, *stage.peers):
-            named = stage.tap is not None and (network is not None or stage.tap != LAYER)
-            if named or network is not None:
-                built = bare_network(config, material, architecture(config, member.role, network))
-            if named:
-                layer_path(built, tap_of(config, stage.tap))
+            if network is None and _layers(stage) <= {LAYER}:
+                continue  # the layer under study is looked at where it is measured
+            built = bare_network(config, material, architecture(config, member.role, network))
+            try:
+                named = layers_named(stage, built, config.measure.layer)
+            except ConfigError as error:
+                raise ConfigError(f"{member.name}: in its stage {stage.name!r}: {error}") from error
+            for layer in named:
+                layer_path(built, layer)
         _check_no_twins(config, member, stage)
 
     peers = {peer.name: peer for stage in member.recipe.stages for peer in stage.peers}
@@ -58,6 +63,12 @@ def check_member(config: ExperimentConfig, material: Material, member: Member) -
         raise ConfigError(f"{member.name}: {error}") from error
 
 
+def _layers(stage: Stage) -> set[str]:
+    """The layers and roles that `stage` names for those that learn."""
+    named = set() if stage.features is None else {*stage.features.student}
+    return named if stage.tap is None else named | {stage.tap}
+
+
 def _check_no_twins(config: ExperimentConfig, member: Member, stage: Stage) -> None:
     """Raises ConfigError if two networks that learn together are one and the same, and would stay so."""
     begun: list[tuple[object, str]] = []
@@ -76,8 +87,10 @@ def _check_no_twins(config: ExperimentConfig, member: Member, stage: Stage) -> N
 
 def check_taught(
     config: ExperimentConfig, material: Material, member: Member, teachers: Sequence[Teaches]
-) -> None:
-    """Raises ConfigError if `member` is finished, but not all that taught it are there; or if it is not, and a term of
+) -> list[str]:
+    """What a user should be told of its terms.
+
+    Raises ConfigError if `member` is finished, but not all that taught it are there; or if it is not, and a term of
     its stages cannot be computed. Raises SnapshotError if the weights of a network from elsewhere that is to teach it
     cannot be loaded.
     """
@@ -90,5 +103,4 @@ def check_taught(
                 f"{each.origin.folder} holds no finished network, but the one that it taught, {member.folder}, is "
                 "finished; restore the teacher, or remove all that it taught to train them again."
             )
-    if not finished:
-        try_terms(config, material, member, teachers)
+    return [] if finished else try_terms(config, material, member, teachers)

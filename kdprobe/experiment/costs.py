@@ -19,6 +19,8 @@ from kdprobe.storage import snapshot_bytes
 
 #: a forward pass without gradients, as a share of a training step with its accuracy
 _FORWARD = 0.4
+#: the same of an input gradient that is learned by: a backward, and the way back through it
+_GRADIENT = 2
 
 
 class Costs:
@@ -47,8 +49,12 @@ class Costs:
         own = self._seconds_of(architecture(self._config, member.role, member.network))
         peers = [self._seconds_of(architecture(self._config, "student", peer)) for peer in stage.peers]
         forward = [own] * (stage.view + (stage.batches == "class_pairs"))
-        forward += [self._seconds_of(each.origin.built) for each in teachers if each.source in stage.teachers]
-        return own + sum(peers) + _FORWARD * sum(forward)
+        taught = [self._seconds_of(each.origin.built) for each in teachers if each.source in stage.teachers]
+        learning = own + sum(peers)
+        if "student_input_gradient" in stage.inputs:
+            learning *= 1 + _GRADIENT
+        whole = "teacher_input_gradient" in stage.inputs  # there and back again
+        return learning + _FORWARD * sum(forward) + (1 if whole else _FORWARD) * sum(taught)
 
     def snapshot(self, member: Member) -> int:
         """Bytes of one snapshot of `member`."""

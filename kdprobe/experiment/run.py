@@ -80,7 +80,8 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
             )
     for note in material.probe.notes:
         say(note)
-    check_members(config, material, found)
+    for note in check_members(config, material, found):
+        say(note)
     _check_counting(config, found)
     say(_headline(config, material, found))
     say(_forecast(config, material, found, folder).sentence())

@@ -18,6 +18,7 @@ from kdprobe.external import is_reference
 from kdprobe.external import provenance as file_provenance
 from kdprobe.networks import network_provenance
 from kdprobe.paths import expanded
+from kdprobe.recipes import LAYER, Stage
 from kdprobe.training import Resume, TrainingSettings
 
 #: what maps and metrics rest on beside the snapshots; the layer may be another one than the one distilled
@@ -74,21 +75,24 @@ def is_finished(member: Member, wanted: dict[str, Any]) -> bool:
     return True
 
 
-def check_members(config: ExperimentConfig, material: Material, found: Sequence[Member]) -> None:
-    """Raises ConfigError, before anything is changed, if a network was trained or begun otherwise than asked.
+def check_members(config: ExperimentConfig, material: Material, found: Sequence[Member]) -> list[str]:
+    """What a user should be told of the networks that are to be trained.
 
+    Raises ConfigError, before anything is changed, if a network was trained or begun otherwise than asked.
     Raises SnapshotError if snapshots of another training lie where one is to begin.
     """
+    notes: list[str] = []
     for member in found:
         check_member(config, material, member)
         teachers = teachers_of(config, material, member, found)
-        check_taught(config, material, member, teachers)
+        notes += check_taught(config, material, member, teachers)
         wanted = specification(config, material, member, teacher_digests(teachers, found))
         if not is_finished(member, wanted):
             resume = resume_of(config, member, wanted)
             resume.check()
             if not resume.store.files() and member.store.folder.exists():
                 check_beginning(member, build(config, material, member.role, member.network))
+    return notes
 
 
 def check_measurable(config: ExperimentConfig, material: Material, member: Member) -> None:
@@ -131,7 +135,13 @@ def _peers(config: ExperimentConfig, member: Member) -> dict[str, Any]:
 
 
 def _uses_layer(member: Member) -> bool:
-    return any(stage.tap == "{layer}" for stage in member.recipe.stages)
+    return any(LAYER in _named(stage) for stage in member.recipe.stages)
+
+
+def _named(stage: Stage) -> tuple[str | None, ...]:
+    """The layers and roles that `stage` names."""
+    features = stage.features
+    return (stage.tap, *(() if features is None else (*features.student, *features.teacher)))
 
 
 def _weights(config: ExperimentConfig) -> dict[str, str] | None:

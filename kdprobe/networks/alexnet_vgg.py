@@ -38,6 +38,8 @@ def _build(
     model.taps = {
         "conv": f"features.{last}",
         **{f"fc{number}": f"classifier.{k}" for number, k in enumerate(linear, start=1)},
+        **_stages(model.features),
+        "embedding": f"classifier.{linear[-1] - 1}",
     }
     model.convolutional_part = ("features",)
     if pretrained:
@@ -48,6 +50,15 @@ def _build(
     else:
         initialise_in_parts([model.features], [model.classifier])
     return model
+
+
+def _stages(features: nn.Sequential) -> dict[str, str]:
+    """A stage ends at every max-pooling, before which come a convolution and its ReLU."""
+    pools = [k for k, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+    return {
+        **{f"stage{number}": f"features.{k - 1}" for number, k in enumerate(pools, start=1)},
+        **{f"stage{number}_preact": f"features.{k - 2}" for number, k in enumerate(pools, start=1)},
+    }
 
 
 def _network(name: str, title: str) -> Callable[..., nn.Module]:
@@ -62,10 +73,13 @@ def _network(name: str, title: str) -> Callable[..., nn.Module]:
         return _build(name, num_classes, image_shape, dropout, fc, pretrained)
 
     build.__name__ = name
+    embedding = "fc2 after its ReLU" if name == "alexnet" else "fc2 after ReLU and dropout"
     build.__doc__ = f"""{title}, torchvision's.
 
-    Taps: ``conv`` (the last convolution), ``fc1``, ``fc2`` (all before their ReLU), ``fc3`` (logits). `fc`: features of
-    fc1 and fc2; `pretrained`: see `take_pretrained`. Initial weights: see `initialise_in_parts`.
+    Taps: ``conv`` (the last convolution), ``fc1``, ``fc2`` (all before their ReLU), ``fc3`` (logits); ``stage1`` and so
+    on, one for each max-pooling (what it gets: the value after a ReLU), ``stage1_preact`` and so on (before that ReLU),
+    ``embedding`` (what fc3 gets: {embedding}). `fc`: features of fc1 and fc2; `pretrained`: see
+    `take_pretrained`. Initial weights: see `initialise_in_parts`.
     """
     return build
 

@@ -55,8 +55,9 @@ class Block(nn.Module):
         self.relu2 = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
+        shortcut = None if self.sum is None else self.shortcut(x)  # so norm2 is the last norm before the sum
         out = self.norm2(self.conv2(self.relu1(self.norm1(self.conv1(x)))))
-        return self.relu2(out if self.sum is None else self.sum(out, self.shortcut(x)))
+        return self.relu2(out if self.sum is None else self.sum(out, shortcut))
 
 
 def _stage(channels: int, width: int, blocks: int, stride: int, shortcut: str | None) -> nn.Sequential:
@@ -95,12 +96,14 @@ def _build(
         **{f"stage{k}_preact": f"stage{k}.{before_relu}" for k in (1, 2, 3)},
         "pool": "pool",
         "logits": "fc",
+        "embedding": "pool",
     }
     return model
 
 
 _TAPS = """Taps: ``stem``, ``stage1`` to ``stage3`` (after their last ReLU), ``stage1_preact`` to ``stage3_preact``
-    (before it), ``pool`` (global average), ``logits``. Convolutions start Kaiming-normal (fan out)."""
+    (before it), ``pool`` (global average; also called ``embedding``: what the last layer gets), ``logits``.
+    Convolutions start Kaiming-normal (fan out)."""
 
 
 def _residual(

@@ -53,10 +53,10 @@ def _build(
 ) -> nn.Module:
     check_image_shape(name, image_shape)
     check_head(name, dropout, fc)
-    import torchvision.models
+    from kdprobe.networks.summed_blocks import summed_resnet  # with torchvision, which takes a second
 
     with torch.device("meta"):  # the layers alone: all their weights are drawn below
-        plain = getattr(torchvision.models, name)(weights=None)
+        plain = summed_resnet(name)
         width = plain.fc.in_features
         model = nn.Sequential(
             OrderedDict(
@@ -71,6 +71,12 @@ def _build(
     model.taps = {
         "conv": "added.norm2",
         **{layer: f"classifier.{layer}" for layer in ("fc1", "fc2", "fc3")},
+        **{f"stage{k}": f"layer{k}" for k in (1, 2, 3, 4)},
+        **{
+            f"stage{k}_preact": f"layer{k}.{len(plain.get_submodule(f'layer{k}')) - 1}.sum"
+            for k in (1, 2, 3, 4)
+        },
+        "embedding": "classifier.dropout2",
     }
     model.convolutional_part = _BODY
     body = [model.get_submodule(layer) for layer in _BODY]
@@ -98,8 +104,10 @@ def _network(name: str, title: str, width: int) -> Callable[..., nn.Module]:
 
     After layer4 come two 3x3 convolutions of the same width with BatchNorm and ReLU, average pooling, and three linear
     layers with ReLU and dropout. Taps: ``conv`` (second added convolution after BatchNorm), ``fc1``, ``fc2`` (all
-    before their ReLU), ``fc3`` (logits). `fc`: features of fc1 and fc2; `pretrained`: see `take_pretrained`.
-    Initial weights: see `initialise_in_parts`.
+    before their ReLU), ``fc3`` (logits); ``stage1`` to ``stage4`` (layer1 to layer4, after their last ReLU; the
+    added convolutions come later), ``stage1_preact`` to ``stage4_preact`` (before it), ``embedding`` (what fc3
+    gets: fc2 after ReLU and dropout). `fc`: features of fc1 and fc2; `pretrained`: see `take_pretrained`. Initial
+    weights: see `initialise_in_parts`.
     """
     return build
 

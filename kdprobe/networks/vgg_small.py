@@ -13,8 +13,9 @@ class VGGSmall(nn.Module):
 
     `widths`: channels of each block (the side is halved by each); `fc`: features of fc1 and fc2. The input is
     (N, C, H, W), the output (N, num_classes) logits. Taps: ``conv`` (last block after BatchNorm, before its
-    ReLU), ``fc1``, ``fc2`` (before their ReLU), ``fc3`` (logits). Linear layers start as in He et al. 2015
-    (arXiv 1502.01852).
+    ReLU), ``fc1``, ``fc2`` (before their ReLU), ``fc3`` (logits); ``stage1`` and so on, one for each block (after its
+    ReLU, before its pooling), ``stage1_preact`` and so on (after BatchNorm, before that ReLU), ``embedding`` (what fc3
+    gets). Linear layers start as in He et al. 2015 (arXiv 1502.01852).
     """
 
     def __init__(
@@ -56,11 +57,15 @@ class VGGSmall(nn.Module):
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
+        numbers = range(1, len(widths) + 1)
         self.taps = {
             "conv": f"features.block{len(widths)}.norm",
             "fc1": "classifier.fc1",
             "fc2": "classifier.fc2",
             "fc3": "classifier.fc3",
+            **{f"stage{k}": f"features.block{k}.relu" for k in numbers},
+            **{f"stage{k}_preact": f"features.block{k}.norm" for k in numbers},
+            "embedding": "classifier.relu2",
         }
 
     def forward(self, images: Tensor) -> Tensor:

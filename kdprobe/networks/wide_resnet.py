@@ -60,6 +60,10 @@ def _network(depth: int, widen: int) -> Callable[..., nn.Module]:
             "stage3_preact": "norm",
             "pool": "pool",
             "logits": "fc",
+            "stage1_rectified": "stage2.0.relu1",
+            "stage2_rectified": "stage3.0.relu1",
+            "stage3_rectified": "relu",
+            "embedding": "pool",
         }
         return model
 
@@ -67,8 +71,9 @@ def _network(depth: int, widen: int) -> Callable[..., nn.Module]:
     build.__doc__ = f"""Wide residual network of {depth} layers, {widen} times as wide (arXiv 1605.07146).
 
     Taps: ``stem``, ``stage1`` to ``stage3`` (sums, neither normalised nor rectified), ``stage1_preact`` to
-    ``stage3_preact`` (the same after the next BatchNorm, before its ReLU), ``pool`` (global average), ``logits``.
-    Convolutions start Kaiming-normal (fan out).
+    ``stage3_preact`` (the same after the next BatchNorm, before its ReLU), ``pool`` (global average; also called
+    ``embedding``: what the last layer gets), ``logits``, ``stage1_rectified`` to ``stage3_rectified`` (after that ReLU:
+    what the next stage, or the pooling, gets). Convolutions start Kaiming-normal (fan out).
     """
     return build
 

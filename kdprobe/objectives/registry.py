@@ -10,18 +10,32 @@ from torch import nn
 
 from kdprobe.errors import ConfigError
 from kdprobe.external import is_reference, load_function
+from kdprobe.objectives.ab import ActivationBoundary
+from kdprobe.objectives.at import at, at_paper
+from kdprobe.objectives.at_gradient import at_gradient
 from kdprobe.objectives.class_wise import class_wise
+from kdprobe.objectives.crd import Contrastive
 from kdprobe.objectives.cross_entropy import cross_entropy
 from kdprobe.objectives.cwtm import cwtm
+from kdprobe.objectives.darkrank import darkrank_hard, darkrank_soft
 from kdprobe.objectives.dkd import dkd, nckd, tckd
 from kdprobe.objectives.dkpp import dkpp
 from kdprobe.objectives.ensemble_kd import ensemble_kd
 from kdprobe.objectives.feature_mse import feature_mse
+from kdprobe.objectives.fsp import fsp
 from kdprobe.objectives.generalised import generalised
+from kdprobe.objectives.hint import Hint
+from kdprobe.objectives.information_flow import information_flow
 from kdprobe.objectives.kd import kd
 from kdprobe.objectives.kd_mean import kd_mean
 from kdprobe.objectives.label_smoothing import label_smoothing, label_smoothing_tfkd
 from kdprobe.objectives.logit_regression import logit_regression
+from kdprobe.objectives.nst import nst
+from kdprobe.objectives.ofd import Overhaul
+from kdprobe.objectives.pkt import pkt
+from kdprobe.objectives.review_kd import Review
+from kdprobe.objectives.rkd import rkd_angle, rkd_distance
+from kdprobe.objectives.sp import sp
 from kdprobe.objectives.view_consistency import view_consistency
 from kdprobe.objectives.virtual_teacher import virtual_teacher
 
@@ -36,24 +50,48 @@ INPUTS = (
     "view_logits",  # the student's outputs for another augmented view of the image, without gradient
     "ensemble_logits",  # what the networks trained together say as one, without gradient
     "generator",  # a torch.Generator of the step's own, for objectives that draw
+    "student_features",  # a tuple of the values of the stage's `features`, shallow to deep
+    "teacher_features",  # the same of the teacher, without gradient
+    "teacher_norms",  # for each of `features` (2, C): bias and |weight| of its last BatchNorm
+    "student_input_gradient",  # (B, C, H, W): of the image's cross-entropy by the image, with graph
+    "teacher_input_gradient",  # the same of the teacher, without gradient
+    "indices",  # (B,) int64: which of the training images they are, from 0
+    "train_labels",  # (N,) int64: the labels of all training images
 )
 
 OBJECTIVES: dict[str, Callable] = {
+    "ab": ActivationBoundary,
+    "at": at,
+    "at_gradient": at_gradient,
+    "at_paper": at_paper,
     "class_wise": class_wise,
+    "crd": Contrastive,
     "cross_entropy": cross_entropy,
     "cwtm": cwtm,
+    "darkrank_hard": darkrank_hard,
+    "darkrank_soft": darkrank_soft,
     "dkd": dkd,
     "dkpp": dkpp,
     "ensemble_kd": ensemble_kd,
     "feature_mse": feature_mse,
+    "fsp": fsp,
     "generalised": generalised,
+    "information_flow": information_flow,
+    "hint": Hint,
     "kd": kd,
     "kd_mean": kd_mean,
     "label_smoothing": label_smoothing,
     "label_smoothing_tfkd": label_smoothing_tfkd,
     "logit_regression": logit_regression,
     "nckd": nckd,
+    "nst": nst,
+    "ofd": Overhaul,
+    "pkt": pkt,
+    "rkd_angle": rkd_angle,
+    "rkd_distance": rkd_distance,
+    "sp": sp,
     "tckd": tckd,
+    "review_kd": Review,
     "view_consistency": view_consistency,
     "virtual_teacher": virtual_teacher,
 }
@@ -83,6 +121,8 @@ def objective_inputs(objective: Callable, options: Mapping[str, Any]) -> tuple[s
 
     A connector (a class, child of torch.nn.Module) takes its inputs in `forward` and its options in `__init__`,
     beside `example`: the inputs of a first batch by name, from which it reads the shapes.
+    What an objective holds in memory beside the networks it may say itself: an attribute `memory_bytes(inputs,
+    batch_size, **options)` gives the bytes, from its inputs for a few images and the size of the training's batches.
     Raises ConfigError if an option is unknown to the objective, or a parameter without default is left open.
     """
     name = getattr(objective, "__name__", repr(objective))
@@ -99,7 +139,7 @@ def objective_inputs(objective: Callable, options: Mapping[str, Any]) -> tuple[s
     if not any(given.startswith("student") for given in inputs):
         raise ConfigError(
             f"The objective {name} looks at nothing of the student; it must take student_logits or "
-            "student_feature."
+            "student_feature, or another input that is the student's."
         )
     return inputs
 

@@ -1,14 +1,25 @@
 """Stages, terms and teachers of a recipe as a reader's words."""
 
+from kdprobe.recipes.layers import LAYER, Features
 from kdprobe.recipes.numbers import short_name
 from kdprobe.recipes.recipe import Network
-from kdprobe.recipes.stage import LAYER, Peer, Source, Stage
+from kdprobe.recipes.stage import Peer, Source, Stage
 from kdprobe.recipes.term import Term
 
 _LEARNS = {
     "all": "the whole network learns",
     "below_tap": "what lies below {tap} learns",
     "above_tap": "what lies above {tap} learns, the rest is frozen",
+}
+_LAYERS = {
+    LAYER: "the layer under study",
+    "{stages}": "all its stages",
+    "{stages_preact}": "all its stages before their ReLU",
+    "{middle}": "its middle stage",
+    "{middle_preact}": "its middle stage before its ReLU",
+    "{last}": "its last stage",
+    "{last_preact}": "its last stage before its ReLU",
+    "{embedding}": "what its last linear layer gets",
 }
 _ENSEMBLES = {
     "naive": "of each image's best network",
@@ -24,11 +35,14 @@ def stage_in_words(stage: Stage) -> str:
     parts = [
         f"{stage.name}: {' + '.join(term_in_words(term) for term in stage.objective)}",
         *([f"at {tap}"] if stage.tap is not None else []),
+        *([f"at {features_in_words(stage.features)}"] if stage.features is not None else []),
         _LEARNS[stage.learns].format(tap=tap),
         f"{stage.epochs} epochs" if isinstance(stage.epochs, int) else f"training.{stage.epochs} epochs",
     ]
     if stage.teachers:
         parts.append(f"taught by {teachers_in_words(stage)}")
+    if stage.teacher_mode == "train":
+        parts.append("its BatchNorms take the statistics of the batch")
     if stage.peers:
         peers = ", ".join(f"{peer.name} ({start_in_words(peer)})" for peer in stage.peers)
         parts.append(f"together with {peers}; the ensemble's logits are {_ENSEMBLES[stage.ensemble]}")
@@ -56,6 +70,8 @@ def term_in_words(term: Term) -> str:
         when.append(f" after {_epochs(term.from_)}")
     if term.until != 1 or isinstance(term.until, int):
         when.append(f" until {_epochs(term.until)}")
+    if term.decay != 1:
+        when.append(f" times {term.decay:g} after each epoch")
     return text + "".join(when)
 
 
@@ -98,7 +114,15 @@ def start_in_words(network: Network | Peer) -> str:
 
 def tap_in_words(tap: str | None) -> str:
     """The layer at which a stage works: "-" for none."""
-    return "-" if tap is None else "the layer under study" if tap == LAYER else tap
+    return "-" if tap is None else _LAYERS.get(tap, tap)
+
+
+def features_in_words(features: Features) -> str:
+    """The layers of student and teacher, once where they are the same."""
+    student, teacher = (
+        " and ".join(tap_in_words(each) for each in of) for of in (features.student, features.teacher)
+    )
+    return student if student == teacher else f"{student}, of the teacher {teacher}"
 
 
 def _epochs(value: int | float) -> str:

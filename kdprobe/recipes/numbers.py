@@ -65,6 +65,6 @@ def _of_term(term: Term) -> Iterator[tuple[str, Any]]:
     yield f"{name}.weight", term.weight
     for option, value in term.options.items():
         yield f"{name}.{option}", value
-    for key in ("warm_up", "from_", "until"):
+    for key in ("warm_up", "from_", "until", "decay"):
         if not is_default(term, key):
             yield f"{name}.{key.rstrip('_')}", getattr(term, key)

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdprobe.errors import ConfigError
 from kdprobe.recipes.keys import check_keys, choice, filled_list, truth
+from kdprobe.recipes.parse_layers import parse_features, parse_tap
 from kdprobe.recipes.parse_sources import parse_peers, parse_sources
 from kdprobe.recipes.parse_terms import parse_terms
 from kdprobe.recipes.stage import (
@@ -16,6 +17,7 @@ from kdprobe.recipes.stage import (
     EPOCHS,
     IMAGES,
     LEARNS,
+    TEACHER_MODES,
     USUAL_TEACHERS,
     Source,
     Stage,
@@ -23,7 +25,7 @@ from kdprobe.recipes.stage import (
 
 _OPTIONAL = (
     "tap", "learns", "epochs", "teacher", "analysed", "combine", "inputs", "teacher_inputs", "batches", "view", "peers",
-    "ensemble",
+    "ensemble", "features", "teacher_mode",
 )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def parse_stage(
     stage = Stage(
         name=str(content["name"]),
         objective=parse_terms(where, terms, folder),
-        tap=None if content.get("tap") is None else str(content["tap"]),
+        tap=parse_tap(where, content.get("tap")),
         learns=choice(where, "learns", content.get("learns", "all"), LEARNS),
         epochs=_epochs(where, content.get("epochs", "epochs")),
         analysed=truth(where, "analysed", content.get("analysed", False)),
@@ -50,6 +52,8 @@ def parse_stage(
         view=truth(where, "view", content.get("view", False)),
         peers=parse_peers(where, content.get("peers", []), folder),
         ensemble=choice(where, "ensemble", content.get("ensemble", "naive"), ENSEMBLES),
+        features=parse_features(where, content.get("features")),
+        teacher_mode=choice(where, "teacher_mode", content.get("teacher_mode", "eval"), TEACHER_MODES),
     )
     declared = (
         parse_sources(where, content["teacher"], folder, before, later) if "teacher" in content else None
@@ -68,6 +72,17 @@ def _check_inputs(where: str, stage: Stage, content: dict[str, Any]) -> None:
         )
     if stage.tap is None and stage.learns != "all":
         raise ConfigError(f"{where}: learns: {stage.learns} needs a tap to say where (tap: '{{layer}}').")
+    listed = sorted(inputs & {"student_features", "teacher_features", "teacher_norms"})
+    if stage.features is None and listed:
+        raise ConfigError(
+            f"{where}: the objective takes {listed[0]}, so the stage needs a list of features (features: "
+            "['{stages}'])."
+        )
+    if stage.features is not None and not listed:
+        raise ConfigError(
+            f"{where}: features names layers, but no objective takes student_features or teacher_features; add one or "
+            "drop the key."
+        )
     if stage.learns == "above_tap" and "student_logits" not in inputs:
         raise ConfigError(f"{where}: learns: above_tap needs an objective that takes student_logits.")
     for name, given, key in (
@@ -95,18 +110,19 @@ def _with_teachers(where: str, stage: Stage, declared: tuple[Source, ...] | None
             f"{where}: teacher: {said}, but the objective {takes} a teacher; correct or drop the key."
         )
     teachers = declared or (USUAL_TEACHERS if needs_teacher else ())
-    if len(teachers) > 1 and "teacher_feature" in stage.inputs:
+    own = sorted(name for name in stage.inputs if name.startswith("teacher_") and name != "teacher_logits")
+    if len(teachers) > 1 and own:
         raise ConfigError(
-            f"{where}: the features of several teachers have no common axes; name one teacher, or take teacher_logits."
+            f"{where}: the features of several teachers have no common axes, and {own[0]} of several no mean; name one "
+            "teacher, or take teacher_logits."
         )
     if stage.combine != "logits" and len(teachers) < 2:
         raise ConfigError(
             f"{where}: combine says how several teachers are averaged; name several, or drop it."
         )
-    if stage.teacher_inputs != "image" and not teachers:
-        raise ConfigError(
-            f"{where}: teacher_inputs, but the objective takes nothing of a teacher; drop the key."
-        )
+    for key, usual in (("teacher_inputs", "image"), ("teacher_mode", "eval")):
+        if getattr(stage, key) != usual and not teachers:
+            raise ConfigError(f"{where}: {key}, but the objective takes nothing of a teacher; drop the key.")
     return replace(stage, teachers=teachers)
 
 

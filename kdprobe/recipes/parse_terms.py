@@ -21,7 +21,7 @@ def parse_terms(where: str, content: Sequence[Any], folder: Path | None) -> tupl
 def _term(where: str, content: Any, folder: Path | None) -> Term:
     if isinstance(content, str):
         content = {"name": content}
-    optional = ("weight", "options", "warm_up", "from", "until")
+    optional = ("weight", "options", "warm_up", "from", "until", "decay")
     check_keys(f"{where}, objective", content, required=("name",), optional=optional)
     name = str(content["name"])
     options = pairs(f"{where}: the options of {name}", content.get("options"))
@@ -34,6 +34,7 @@ def _term(where: str, content: Any, folder: Path | None) -> Term:
         epoch(f"{where}: warm_up of {name}", content.get("warm_up", 0)),
         epoch(f"{where}: from of {name}", content.get("from", 0)),
         epoch(f"{where}: until of {name}", content.get("until", 1.0)),
+        _decay(f"{where}: decay of {name}", content.get("decay", 1.0)),
     )
     comparable = isinstance(term.until, float) == isinstance(term.from_, float) or term.from_ == 0
     if (
@@ -66,6 +67,13 @@ def _check_no_gap(where: str, terms: Sequence[Term]) -> None:
         raise ConfigError(
             f"{where}: no term counts from {reached} to {min(later, default=1.0)} of the stage; widen one."
         )
+
+
+def _decay(what: str, value: Any) -> float:
+    number = positive(what, value)
+    if number > 1:
+        raise ConfigError(f"{what} must be a number above 0 and at most 1, got {value!r}.")
+    return number
 
 
 def _share(value: int | float) -> bool:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from kdprobe.recipes.layers import Features
 from kdprobe.recipes.term import Term
 from kdprobe.records import Record
 
-#: stands in a recipe for the layer under study, which the experiment names
-LAYER = "{layer}"
 LEARNS = ("all", "below_tap", "above_tap")
 EPOCHS = ("epochs", "classifier_epochs")
 SEARCHES = ("equal_interval", "greedy")
@@ -15,6 +14,7 @@ COMBINE = ("logits", "probabilities")
 IMAGES = ("image", "foreground")
 BATCHES = ("shuffled", "class_pairs")
 ENSEMBLES = ("naive", "linear", "min_logit", "general")
+TEACHER_MODES = ("eval", "train")
 INITIAL = ("learner", "teacher")
 #: in the place of an architecture's name: that of the student, or of the teacher
 MODELS = ("student", "teacher")
@@ -59,7 +59,7 @@ class Stage(Record):
 
     name: str
     objective: tuple[Term, ...]  #: the loss is the weighted sum of these
-    tap: str | None = None  #: layer whose value is the "feature" of student and teacher
+    tap: str | None = None  #: layer, or role of one, whose value is the "feature" of student and teacher
     learns: str = "all"  #: "all", or only what lies "below_tap" or "above_tap"; the rest is frozen
     epochs: str | int = "epochs"  #: a number, or the name of the training setting that holds it
     teacher: bool = False  #: whether the objective looks at a teacher
@@ -72,6 +72,8 @@ class Stage(Record):
     view: bool = False  #: whether every image comes with a second, augmented view
     peers: tuple[Peer, ...] = ()  #: networks trained together with the student by the same terms
     ensemble: str = "naive"  #: what the peers' `ensemble_logits` are: ENSEMBLES
+    features: Features | None = None  #: layers whose values are the "features" of student and teacher
+    teacher_mode: str = "eval"  #: TEACHER_MODES; train: its BatchNorms take the statistics of the batch
 
     def __post_init__(self) -> None:
         if self.teacher and not self.teachers:
@@ -82,6 +84,11 @@ class Stage(Record):
     def inputs(self) -> frozenset[str]:
         """Which of kdprobe.objectives.INPUTS the stage's loss takes in any epoch."""
         return frozenset(name for term in self.objective for name in term.inputs)
+
+    @property
+    def teacher_is_fixed(self) -> bool:
+        """Whether what a teacher says of an image is the same in every step, so that it can be kept."""
+        return self.teacher_mode == "eval" and "teacher_input_gradient" not in self.inputs
 
     def inputs_at(self, epoch: int, epochs: int) -> frozenset[str]:
         """Which of them it takes in `epoch`, counted from 1, when the stage has `epochs` epochs."""

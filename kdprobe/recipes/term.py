@@ -24,6 +24,7 @@ class Term(Record):
     warm_up: int | float = 0  #: epochs over which the weight rises linearly
     from_: int | float = 0  #: the term counts after this epoch ...
     until: int | float = 1.0  #: ... up to and including this one
+    decay: float = 1.0  #: 0 ... 1, what is left of the weight from one epoch to the next
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -36,12 +37,14 @@ class Term(Record):
     def weight_at(self, epoch: int, epochs: int) -> float:
         """The weight in `epoch`, counted from 1, of a stage of `epochs` epochs; 0.0 outside the term's span.
 
-        It is weight * min(epoch / warm_up, 1): the rise is counted from the stage's first epoch.
+        It is weight * min(epoch / warm_up, 1) * decay ** (epoch - 1): rise and decay are counted from the stage's first
+        epoch.
         """
         if not epoch_number(self.from_, epochs) < epoch <= epoch_number(self.until, epochs):
             return 0.0
         warm_up = epoch_number(self.warm_up, epochs)
-        return self.weight * min(epoch / warm_up, 1.0) if warm_up > 0 else self.weight
+        weight = self.weight * min(epoch / warm_up, 1.0) if warm_up > 0 else self.weight
+        return weight * self.decay ** (epoch - 1)
 
 
 def epoch_number(value: int | float, epochs: int) -> int | float:

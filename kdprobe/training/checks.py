@@ -8,31 +8,26 @@ from torch import nn
 from kdprobe.data import LabelledImages
 from kdprobe.errors import ConfigError, DataError, TrainingError
 from kdprobe.estimator.taps import check_tap, untouched
-from kdprobe.recipes import LAYER, Recipe, Stage
+from kdprobe.recipes import Recipe, Stage
 from kdprobe.training.foreground import check_foregrounds
+from kdprobe.training.layers import STUDENT, StageLayers, stage_layers
 from kdprobe.training.settings import TrainingSettings
 from kdprobe.training.teaching import TeachingNetwork, route
-
-
-def filled_in_tap(stage: Stage, layer: str | None) -> str | None:
-    """The stage's tap, {layer} replaced by the layer under study. Raises ConfigError if there is none."""
-    if stage.tap != LAYER:
-        return stage.tap
-    if layer is None:
-        raise ConfigError(
-            f"The stage {stage.name!r} works at the layer under study; name one, for example layer: fc1."
-        )
-    return layer
 
 
 def check_training(
     model: nn.Module,
     recipe: Recipe,
-    taps: list[str | None],
+    layer: str | None,
     train_data: LabelledImages,
     teachers: Mapping[str, TeachingNetwork],
-) -> None:
-    """Raises ConfigError (no teacher), DataError, LayerError or TrainingError for what can never be trained."""
+    peers: Mapping[str, nn.Module],
+) -> list[StageLayers]:
+    """The layers at which each stage looks.
+
+    Raises ConfigError (no teacher, no layer under study), DataError, LayerError or TrainingError for what can never be
+    trained.
+    """
     if len(train_data) == 0:
         raise DataError(
             f"The training split of {train_data.name} holds no images; look at its path and options."
@@ -51,12 +46,25 @@ def check_training(
             f"{train_data.name} has {classes} classes, so the network must return (batch, {classes} or "
             f"more), got {got}."
         )
-    for stage, tap in zip(recipe.stages, taps, strict=True):
-        if tap is not None:
-            check_tap(model, tap, example)
-            for source in stage.teachers if "teacher_feature" in stage.inputs else ():
-                teacher = teachers[source.network].model
-                check_tap(teacher, tap, example_of(teacher, train_data))
+    return [_checked_layers(model, stage, layer, train_data, teachers, peers) for stage in recipe.stages]
+
+
+def _checked_layers(
+    model: nn.Module,
+    stage: Stage,
+    layer: str | None,
+    train_data: LabelledImages,
+    teachers: Mapping[str, TeachingNetwork],
+    peers: Mapping[str, nn.Module],
+) -> StageLayers:
+    learners = {STUDENT: model} | {peer.name: peers[peer.name] for peer in stage.peers if peer.name in peers}
+    teaching = {source.network: teachers[source.network].model for source in stage.teachers}
+    layers = stage_layers(stage, layer, learners, teaching, train_data.normalised[:2])
+    for name, network in (*learners.items(), *teaching.items()):
+        looked_at = [layers.tap[name]] if name in layers.tap else []
+        for each in dict.fromkeys([*looked_at, *layers.features.get(name, ())]):
+            check_tap(network, each, example_of(network, train_data))
+    return layers
 
 
 def _check_teachers(recipe: Recipe, stage: Stage, teachers: Mapping[str, TeachingNetwork]) -> None:
@@ -65,9 +73,10 @@ def _check_teachers(recipe: Recipe, stage: Stage, teachers: Mapping[str, Teachin
             named = "a teacher" if source.network == "teacher" else f"the teacher {source.network}"
             raise ConfigError(f"The recipe {recipe.name!r} needs {named}; train or load one first.")
         route(source, teachers[source.network])
-    if len(stage.teachers) > 1 and "teacher_feature" in stage.inputs:
+    own = sorted(name for name in stage.inputs if name.startswith("teacher_") and name != "teacher_logits")
+    if len(stage.teachers) > 1 and own:
         raise ConfigError(
-            f"The stage {stage.name!r} takes teacher_feature of several teachers, whose features have no common "
+            f"The stage {stage.name!r} takes {own[0]} of several teachers, whose features have no common "
             "axes; name one teacher, or take teacher_logits."
         )
 

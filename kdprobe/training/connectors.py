@@ -1,15 +1,15 @@
 """Objectives with parameters of their own, built once for a stage from what it hands them."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from kdprobe.objectives import find_objective, is_connector
 from kdprobe.recipes import Stage
+from kdprobe.training.layers import STUDENT
 from kdprobe.training.seeds import derive_seed
-
-STUDENT = "student"  #: what the student is called among networks that learn together
 
 
 def connector_name(stage: Stage, term: int, network: str) -> str | None:
@@ -27,15 +27,16 @@ def connector_name(stage: Stage, term: int, network: str) -> str | None:
 def build_connectors(
     stage: Stage,
     networks: Mapping[str, nn.Module],
-    example: Callable[[nn.Module], Mapping[str, Tensor]],
+    example: Callable[[str, nn.Module], Mapping[str, Any]],
     seed: int,
     index: int,
     device: torch.device,
 ) -> nn.ModuleDict:
-    """A connector for every term of `stage`, the recipe's stage `index`, that has parameters, and every network.
+    """A connector for every term of `stage`, the recipe's stage `index`, that has parameters, and every one of
+    the `networks` that learn.
 
-    `example` runs two images and gives all inputs of the stage; a connector gets those that it takes. The initial
-    values depend on `seed`, stage, term and network alone; the caller's generators stay as they are.
+    `example` runs two images through a network and gives all inputs of the stage; a connector gets those that it
+    takes. The initial values depend on `seed`, stage, term and network alone; the caller's generators stay as they are.
     """
     built = {}
     for name, network in networks.items():
@@ -44,7 +45,7 @@ def build_connectors(
             key = connector_name(stage, number, name)
             if key is None:
                 continue
-            given = example(network) if given is None else given
+            given = example(name, network) if given is None else given
             with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
                 torch.manual_seed(derive_seed(seed, "connector", index, number, name))
                 cls = find_objective(term.objective)

@@ -1,6 +1,7 @@
 """What a stage's networks say of images outside its steps: for connectors, for kept outputs, for the greedy search."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,40 +16,43 @@ _MOST = 1024  # training images on which the hardness of an anchor is measured
 
 
 class StageExamples:
-    """Images of `batches`, none of them mirrored, on `device`; `own(network, batch, wanted)` is what a step takes of
-    one network."""
+    """Images of `batches`, none of them mirrored, on `device`; `own(name, batch, wanted)` is what a step takes of the
+    network of that name, `shared(batch)` what the batch itself gives."""
 
     def __init__(
         self,
         batches: StageBatches,
         teachers: StageTeachers,
-        own: Callable[[nn.Module, Batch, frozenset[str]], dict[str, Tensor]],
+        own: Callable[[str, Batch, frozenset[str]], dict[str, Any]],
+        shared: Callable[[Batch], dict[str, Any]],
         wanted: frozenset[str],
         device: torch.device,
     ) -> None:
-        self._batches, self._teachers, self._own = batches, teachers, own
+        self._batches, self._teachers, self._own, self._shared = batches, teachers, own, shared
         self._wanted, self._device = wanted, device
 
-    def inputs(self, network: nn.Module) -> dict[str, Tensor]:
-        """All inputs of the stage for two images, as `network` would be given them."""
+    def inputs(self, name: str, network: nn.Module) -> dict[str, Any]:
+        """All inputs of the stage for two images, as `network`, called `name`, would be given them."""
         rows = torch.arange(2) % self._batches.count
         images, labels = self._batches.student_images(rows).to(self._device), self._batches.labels[rows]
         network.to(self._device)
         with untouched(network), torch.no_grad():
-            batch = Batch(images, labels.to(self._device), partners=images, views=images)
-            given = self._own(network, batch, self._wanted) | {"labels": batch.labels}
+            where = rows.to(self._device)
+            batch = Batch(images, labels.to(self._device), partners=images, views=images, indices=where)
+            given = self._own(name, batch, self._wanted) | self._shared(batch)
         if any(name.startswith("teacher") for name in self._wanted):
             for seat in self._teachers.seats:
                 seat.move(seat.route[0])
-            given |= self.taught(rows)
+            given |= self.taught(rows) | self._teachers.constants()
         return given | {
             "ensemble_logits": given["student_logits"],
             "generator": torch.Generator().manual_seed(0),
         }
 
-    def taught(self, rows: Tensor) -> dict[str, Tensor]:
+    def taught(self, rows: Tensor) -> dict[str, Any]:
         """The teacher's outputs for the images with these indices."""
-        return self._teachers.outputs(self._batches.teacher_images(rows).to(self._device))
+        images, labels = self._batches.teacher_images(rows), self._batches.labels[rows]
+        return self._teachers.outputs(images.to(self._device), labels.to(self._device))
 
     def hardness_for(self, student: nn.Module) -> Callable[[Seat, int], float]:
         """How hard a teacher of an epoch is for `student` as it is now, in evaluation mode (`hardness`)."""

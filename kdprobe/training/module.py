@@ -1,23 +1,24 @@
 """One stage of a recipe as a Lightning module."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import lightning.pytorch as L
 import torch
 from torch import Tensor, nn
 
-from kdprobe.estimator.taps import capture
 from kdprobe.objectives import find_objective, labels_known
 from kdprobe.recipes import Stage
 from kdprobe.training.checks import check_values
-from kdprobe.training.connectors import STUDENT, build_connectors, connector_name, set_modes
+from kdprobe.training.connectors import build_connectors, connector_name, set_modes
 from kdprobe.training.examples import StageExamples
 from kdprobe.training.finite import FiniteLosses
+from kdprobe.training.layers import STUDENT, StageLayers
 from kdprobe.training.optimiser import optimiser_of
 from kdprobe.training.peers import Together
+from kdprobe.training.reading import Reading
 from kdprobe.training.scope import LearningScope
 from kdprobe.training.seeds import derive_seed
 from kdprobe.training.settings import TrainingSettings
@@ -31,7 +32,7 @@ class StagePlan:
 
     index: int
     stage: Stage
-    tap: str | None
+    layers: StageLayers
     scope: LearningScope
     epochs: int
     first_epoch: int  #: epochs trained before this stage
@@ -68,14 +69,18 @@ class StageModule(L.LightningModule):
         self._settings = settings
         self._seed = seed
         self._wanted = stage.inputs
+        self._readings = {
+            name: Reading("student", plan.layers.tap.get(name), plan.layers.features.get(name, ()))
+            for name in self._learners
+        }
+        self._train_labels = batches.labels.to(device)
         self._weights = [0.0] * len(stage.objective)
         self._loss_sum = torch.zeros(())
         self._finite = FiniteLosses(device)
         self._images = 0
-        self._examples = StageExamples(batches, teachers, self._own, stage.inputs, device)
-        self.connectors = build_connectors(
-            stage, self._networks(), self._examples.inputs, seed, plan.index, device
-        )
+        self._examples = StageExamples(batches, teachers, self._own, self._of_batch, stage.inputs, device)
+        learners = {name: self._network(name) for name in self._learners}
+        self.connectors = build_connectors(stage, learners, self._examples.inputs, seed, plan.index, device)
         self._terms = [
             (term.objective, term.inputs, self._callables(k)) for k, term in enumerate(stage.objective)
         ]
@@ -121,12 +126,13 @@ class StageModule(L.LightningModule):
         self._finite = FiniteLosses(self.device)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        shared = {"labels": batch.labels}
+        shared = self._of_batch(batch)
         # Teachers first: beside what a student holds for its backward their forward takes longer, and more memory.
         if any(name.startswith("teacher") for name in self._wanted):
-            shared |= self._teachers.outputs(batch.teacher_images) if batch.taught is None else batch.taught
-        networks = self._networks()
-        given = {name: self._own(network, batch, self._wanted) for name, network in networks.items()}
+            teachers, images = self._teachers, batch.teacher_images
+            shared |= teachers.outputs(images, batch.labels) if batch.taught is None else batch.taught
+            shared |= teachers.constants()
+        given = {name: self._own(name, batch, self._wanted) for name in self._learners}
         with labels_known():  # check_training has seen them all
             if "ensemble_logits" in self._wanted:
                 logits = torch.stack([own["student_logits"].detach() for own in given.values()])
@@ -141,16 +147,17 @@ class StageModule(L.LightningModule):
         self._images += len(batch.labels)
         return loss
 
-    def _networks(self) -> dict[str, nn.Module]:
-        return {name: self.student if name == STUDENT else self.peers[name] for name in self._learners}
+    def _network(self, name: str) -> nn.Module:
+        return self.student if name == STUDENT else self.peers[name]
 
-    def _own(self, network: nn.Module, batch: Batch, wanted: frozenset[str]) -> dict[str, Tensor]:
+    def _of_batch(self, batch: Batch) -> dict[str, Any]:
+        """What all networks are given alike."""
+        return {"labels": batch.labels, "indices": batch.indices, "train_labels": self._train_labels}
+
+    def _own(self, name: str, batch: Batch, wanted: frozenset[str]) -> dict[str, Any]:
         """What one network makes of the batch; without gradient, as a target, what it makes of other images."""
-        wants_feature = "student_feature" in wanted
-        with capture(network, self.plan.tap) if wants_feature else nullcontext() as tap:
-            own = {"student_logits": network(batch.images)}
-        if wants_feature:
-            own["student_feature"] = tap.value
+        network = self._network(name)
+        own = self._readings[name].whole(network, batch.images, wanted, batch.labels)
         with torch.no_grad():
             if "partner_logits" in wanted:
                 own["partner_logits"] = network(batch.partners)
@@ -158,7 +165,7 @@ class StageModule(L.LightningModule):
                 own["view_logits"] = network(batch.views)
         return own
 
-    def _losses(self, network: str, given: dict[str, Tensor], batch_index: int) -> Tensor:
+    def _losses(self, network: str, given: dict[str, Any], batch_index: int) -> Tensor:
         """(B,): the weighted sum of the stage's objectives, those that count in this epoch."""
         logits = given["student_logits"]
         total = torch.zeros(len(logits), device=logits.device)

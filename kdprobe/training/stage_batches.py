@@ -1,7 +1,7 @@
 """The batches of a stage that needs more than images and labels."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -20,7 +20,8 @@ class Batch(NamedTuple):
     teacher_images: Tensor | None = None  #: None also if the teacher's outputs are in `taught`
     partners: Tensor | None = None  #: another image of the same class for each
     views: Tensor | None = None  #: each image mirrored or not and shifted
-    taught: dict[str, Tensor] | None = None  #: the teacher's outputs for these images, kept from before
+    taught: dict[str, Any] | None = None  #: the teacher's outputs for these images, kept from before
+    indices: Tensor | None = None  #: (B,) which of the training images they are
 
 
 class StageBatches:
@@ -36,7 +37,7 @@ class StageBatches:
         batches: Batches,
         stage: Stage,
         foregrounds: Tensor | None = None,
-        taught: Callable[[Tensor], dict[str, Tensor] | None] = lambda chosen: None,
+        taught: Callable[[Tensor], dict[str, Any] | None] = lambda chosen: None,
     ) -> None:
         self._batches = batches
         self._stage = stage
@@ -69,6 +70,7 @@ class StageBatches:
                 None if pairs is None else self._partners(pairs[chosen], streams[0]),
                 self._views(seen, streams[1]) if "view_logits" in self.wanted else None,
                 taught,
+                chosen if "indices" in self.wanted else None,
             )
 
     @property

@@ -1,38 +1,46 @@
 """All who teach one stage, epoch by epoch."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kdprobe.estimator.taps import capture, truncated_forward
 from kdprobe.objectives import mean_logits, mean_probabilities
 from kdprobe.recipes import Stage
 from kdprobe.training.hardness import next_anchor
+from kdprobe.training.layers import StageLayers
+from kdprobe.training.norms import batch_statistics, norms_of
+from kdprobe.training.reading import Reading
 from kdprobe.training.seat import Seat
-from kdprobe.training.teacher_cache import TeacherCache
+from kdprobe.training.teacher_cache import TeacherCache, flat, nested
 from kdprobe.training.teaching import TeachingNetwork, span_of
 
 _NUMPY = (torch.float16, torch.float32, torch.float64)
 
 
 class StageTeachers:
-    """Those who teach `stage`, at `tap`, during its `epochs`; several speak as one, as `stage.combine` says.
+    """Those who teach `stage`, at its `layers`, during its `epochs`; several speak as one, as `stage.combine` says.
 
     `networks` has them by the names of the sources. `cache`: where outputs are kept that are asked for in more than
-    one epoch; None: nowhere. Raises ConfigError if an epoch that is to teach is not kept.
+    one epoch and are then the same; None: nowhere. Raises ConfigError if an epoch that is to teach is not kept.
     """
 
     def __init__(
         self,
         stage: Stage,
-        tap: str | None,
+        layers: StageLayers,
         epochs: int,
         networks: Mapping[str, TeachingNetwork],
         device: torch.device,
         cache: TeacherCache | None,
     ) -> None:
-        self._stage, self._tap, self._epochs, self._cache = stage, tap, epochs, cache
+        self._stage, self._epochs, self._norms = stage, epochs, layers.norms
+        self._cache = cache if stage.teacher_is_fixed else None
+        self._readings = {
+            name: Reading("teacher", layers.tap.get(name), layers.features.get(name, ())) for name in networks
+        }
         self.seats = [Seat(source, networks[source.network], device) for source in stage.teachers]
         self._filled: tuple[int, ...] | None = None  # the places on their ways whose outputs are kept
 
@@ -45,7 +53,7 @@ class StageTeachers:
         epoch: int,
         anchors: Mapping[int, Tensor],
         hard: Callable[[Seat, int], float],
-        teach: Callable[[Tensor], dict[str, Tensor]],
+        teach: Callable[[Tensor], dict[str, Any]],
     ) -> None:
         """All speak as they are to in `epoch`, from 1, of the stage.
 
@@ -64,34 +72,39 @@ class StageTeachers:
         if self._cache is not None:
             self._keep(epoch, teach)
 
-    def outputs(self, images: Tensor) -> dict[str, Tensor]:
-        """What the stage takes of teacher_logits and teacher_feature for `images`; without gradient."""
+    def outputs(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
+        """What the stage takes of teacher_logits, _feature, _features and _input_gradient for `images`; without graph.
+
+        `labels` (B,): for the input gradient.
+        """
         with torch.no_grad():
-            said = [self._of(seat.model, images) for seat in self.seats]
+            said = [self._of(seat, images, labels) for seat in self.seats]
             if len(said) == 1:
                 return said[0]
             logits = torch.stack([each["teacher_logits"] for each in said])
             combine = mean_logits if self._stage.combine == "logits" else mean_probabilities
             return {"teacher_logits": combine(logits)}
 
-    def kept(self, chosen: Tensor) -> dict[str, Tensor] | None:
+    def constants(self) -> dict[str, Any]:
+        """What the stage takes of its teacher that is the same for all images of an epoch: teacher_norms."""
+        if "teacher_norms" not in self._stage.inputs:
+            return {}
+        return {"teacher_norms": norms_of(self.seats[0].model, self._norms)}
+
+    def kept(self, chosen: Tensor) -> dict[str, Any] | None:
         """The outputs for the images with these indices, if they are kept."""
-        return None if self._cache is None else self._cache.outputs(chosen)
+        found = None if self._cache is None else self._cache.outputs(chosen)
+        return None if found is None else nested(found)
 
     def close(self) -> None:
         """Raises TrainingError if one who taught has changed."""
         for seat in self.seats:
             seat.check()
 
-    def _of(self, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-        wanted = self._stage.inputs
-        if "teacher_feature" not in wanted:
-            return {"teacher_logits": network(images)}
-        if "teacher_logits" not in wanted:  # what lies above the tap would be computed for nothing
-            return {"teacher_feature": truncated_forward(network, self._tap, images)}
-        with capture(network, self._tap) as tap:
-            logits = network(images)
-        return {"teacher_logits": logits, "teacher_feature": tap.value}
+    def _of(self, seat: Seat, images: Tensor, labels: Tensor | None) -> dict[str, Any]:
+        reading, wanted = self._readings[seat.source.network], self._stage.inputs
+        with batch_statistics(seat.model) if self._stage.teacher_mode == "train" else nullcontext():
+            return reading.needed(seat.model, images, wanted, labels)
 
     def _chosen(self, seat: Seat, span: int, anchors: Tensor, hard: Callable[[Seat, int], float]) -> int:
         if anchors[span] < 0:
@@ -105,7 +118,7 @@ class StageTeachers:
             anchors[span] = chosen
         return int(anchors[span])
 
-    def _keep(self, epoch: int, teach: Callable[[Tensor], dict[str, Tensor]]) -> None:
+    def _keep(self, epoch: int, teach: Callable[[Tensor], dict[str, Any]]) -> None:
         spans = self._spans(epoch)
         if spans == self._filled:
             return
@@ -117,7 +130,7 @@ class StageTeachers:
         wanted = self._stage.inputs
 
         def needed(rows: Tensor) -> dict[str, Tensor]:
-            return {name: values for name, values in teach(rows).items() if name in wanted}
+            return flat({name: values for name, values in teach(rows).items() if name in wanted})
 
         example = needed(torch.arange(2) % self._cache.count)
         if all(value.dtype in _NUMPY for value in example.values()) and self._cache.fits(example):

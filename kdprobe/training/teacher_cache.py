@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-FILES = ("teacher_logits.npy", "teacher_feature.npy")
+FILES = "teacher_*.npy"  #: how the files of outputs are called
 
 
 @contextmanager
@@ -26,10 +27,29 @@ def cleared(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path) -> None:
     if folder.is_dir():
-        for name in FILES:
-            (folder / name).unlink(missing_ok=True)
+        for path in folder.glob(FILES):
+            path.unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def flat(outputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A tensor for each file: of a tuple each under its name and number."""
+    files = {}
+    for name, values in outputs.items():
+        several = isinstance(values, tuple)
+        files |= {f"{name}_{k}": value for k, value in enumerate(values)} if several else {name: values}
+    return files
+
+
+def nested(files: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The outputs again of which `files` are `flat`."""
+    outputs: dict[str, Any] = {name: value for name, value in files.items() if not name[-1].isdigit()}
+    numbered = sorted((int(name.rpartition("_")[2]), name) for name in files if name[-1].isdigit())
+    for _, name in numbered:
+        of = name.rpartition("_")[0]
+        outputs[of] = (*outputs.get(of, ()), files[name])
+    return outputs
 
 
 class TeacherCache:
@@ -83,11 +103,7 @@ class TeacherCache:
                 stacklevel=2,
             )
             return
-        self._read = {
-            path.stem: np.load(path, mmap_mode="r")
-            for path in (self._folder / name for name in FILES)
-            if path.exists()
-        }
+        self._read = {path.stem: np.load(path, mmap_mode="r") for path in self._folder.glob(FILES)}
 
     def drop(self) -> None:
         """Forgets what is there, and removes the files."""

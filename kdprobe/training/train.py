@@ -11,8 +11,9 @@ from kdprobe.errors import TrainingError
 from kdprobe.recipes import Recipe
 from kdprobe.storage import SnapshotStore
 from kdprobe.training.batches import Batches
-from kdprobe.training.checks import check_stages, check_training, example_of, filled_in_tap
+from kdprobe.training.checks import check_stages, check_training, example_of
 from kdprobe.training.journal import Journal
+from kdprobe.training.layers import STUDENT
 from kdprobe.training.lightning_run import fit
 from kdprobe.training.module import StageModule, StagePlan
 from kdprobe.training.result import StageRecord, TrainingResult
@@ -76,10 +77,9 @@ def train_network(
     changed, nothing learns).
     """
     device = training_device(settings)
-    taps = [filled_in_tap(stage, layer) for stage in recipe.stages]
     known = dict(teachers or {}) | ({} if teacher is None else {"teacher": TeachingNetwork(teacher)})
     peers = dict(peers or {})
-    check_training(model, recipe, taps, train_data, known)
+    layers = check_training(model, recipe, layer, train_data, known, peers)
     check_stages(model, recipe, settings, train_data, test_data, peers)
     journal = Journal(
         store,
@@ -100,8 +100,8 @@ def train_network(
         for network in (model, *peers.values()):
             stack.enter_context(restored(network))
         scopes = [
-            learning_scope(model, stage.learns, tap, example_of(model, train_data))
-            for stage, tap in zip(recipe.stages, taps, strict=True)
+            learning_scope(model, stage.learns, at.tap.get(STUDENT), example_of(model, train_data))
+            for stage, at in zip(recipe.stages, layers, strict=True)
         ]
         epochs = [
             settings.stage_epochs(stage.epochs) if scope.parameters else 0
@@ -117,7 +117,9 @@ def train_network(
             progress = [Progress(recipe.title, len(batches) * sum(epochs), done=journal.so_far.step)]
             stack.callback(progress[0].close)
         for index, stage in enumerate(recipe.stages):
-            plan = StagePlan(index, stage, taps[index], scopes[index], epochs[index], epochs_done, steps_done)
+            plan = StagePlan(
+                index, stage, layers[index], scopes[index], epochs[index], epochs_done, steps_done
+            )
             epochs_done += plan.epochs
             steps_done += plan.epochs * len(batches)
             stages.append(_stage_record(plan, epochs_done))
@@ -125,7 +127,7 @@ def train_network(
                 plan.scope.freeze(model)
                 cache = TeacherCache(outputs, len(train_data), batches.batch_size)
                 fixed = cache_teacher and not settings.flips
-                who = StageTeachers(stage, plan.tap, plan.epochs, known, device, cache if fixed else None)
+                who = StageTeachers(stage, plan.layers, plan.epochs, known, device, cache if fixed else None)
                 seen = StageBatches(batches, stage, train_data.foregrounds, who.kept)
                 module = StageModule(model, who, plan, seen, settings, seed, device, peers)
                 callbacks, held = journal.callbacks(plan, connectors=bool(len(module.connectors)))

@@ -21,8 +21,9 @@ def test_conv_is_the_last_convolution_and_fc1_to_fc3_are_the_linear_layers_each_
     with torch.device("meta"):
         model = NETWORKS[name](num_classes=7, image_shape=(3, side, side))
     modules = [m for m in model.modules() if not list(m.children())]
-    place = {tap: modules.index(model.get_submodule(path)) for tap, path in model.taps.items()}
-    assert list(place) == ["conv", "fc1", "fc2", "fc3"]
+    place = {
+        tap: modules.index(model.get_submodule(model.taps[tap])) for tap in ("conv", "fc1", "fc2", "fc3")
+    }
     assert all(isinstance(modules[place[tap] + 1], nn.ReLU) for tap in ("conv", "fc1", "fc2"))
     last = max(k for k, m in enumerate(modules) if isinstance(m, nn.Conv2d))
     assert all(isinstance(m, nn.Conv2d | nn.BatchNorm2d) for m in modules[last : place["conv"] + 1])

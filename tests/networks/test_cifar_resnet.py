@@ -51,7 +51,7 @@ def by_hand(w, x, size, shortcut):
                 out = out + norm(way, w, f"{at}.shortcut.1")
             x = out.clamp(min=0)
         found[f"stage{stage}"], found[f"stage{stage}_preact"] = x, out
-    found["pool"] = x.mean((2, 3))
+    found["pool"] = found["embedding"] = x.mean((2, 3))
     found["logits"] = found["pool"] @ w["fc.weight"].T + w["fc.bias"]
     return found
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from kdprobe.errors import ConfigError
 from kdprobe.networks import build_network
 from kdprobe.networks.listing import tap_shapes
+from kdprobe.networks.summed_blocks import summed_resnet
 
 
 def test_a_headed_resnet_is_torchvisions_body_two_convolutions_pooling_and_three_linear_layers(tmp_path):
@@ -43,8 +44,35 @@ def test_the_hidden_width_is_an_option():
     with torch.device("meta"):
         model = build_network("resnet50", num_classes=3, image_shape=(3, 64, 64), fc=6, dropout=0.25)
         shapes = tap_shapes(model.eval(), torch.empty(1, 3, 64, 64))
-    assert shapes == {"conv": (2048, 2, 2), "fc1": (6,), "fc2": (6,), "fc3": (3,)}
+    assert {tap: shape for tap, shape in shapes.items() if "stage" not in tap} == {
+        "conv": (2048, 2, 2),
+        **dict.fromkeys(("fc1", "fc2", "embedding"), (6,)),
+        "fc3": (3,),
+    }
     assert [m.p for m in model.modules() if isinstance(m, torch.nn.Dropout)] == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_blocks_with_a_tapped_sum_give_torchvisions_values_statistics_and_gradients_bit_for_bit(name):
+    torch.manual_seed(0)
+    theirs, ours = getattr(torchvision.models, name)(weights=None), summed_resnet(name)
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    for network in (theirs, ours):
+        network(images).square().sum().backward()
+    gradients = [[p.grad for p in network.parameters()] for network in (theirs, ours)]
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(theirs.buffers(), ours.buffers(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101", "resnet152"])
+def test_the_weights_have_torchvisions_names_and_shapes(name):
+    with torch.device("meta"):
+        states = [
+            network.state_dict() for network in (getattr(torchvision.models, name)(), summed_resnet(name))
+        ]
+    theirs, ours = ([(key, value.shape) for key, value in state.items()] for state in states)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11"])

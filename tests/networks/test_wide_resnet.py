@@ -42,6 +42,8 @@ def test_every_tap_of_a_wide_network_is_what_plain_calls_on_the_state_dict_give(
             expected[f"stage{stage}"] = x
         expected["stage3_preact"] = active(x, w, "norm")
         expected["pool"] = expected["stage3_preact"].clamp(min=0).mean((2, 3))
+        expected["embedding"] = expected["pool"]
+        expected |= {f"stage{k}_rectified": expected[f"stage{k}_preact"].clamp(min=0) for k in (1, 2, 3)}
         expected["logits"] = expected["pool"] @ w["fc.weight"].T + w["fc.bias"]
     assert set(values) == set(expected) and torch.equal(values["logits"], logits)
     for tap, value in expected.items():

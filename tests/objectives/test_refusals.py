@@ -9,11 +9,13 @@ from objectives.cases import CASES, TARGETS, arguments, pair, value
 from kdprobe.errors import InputError
 from kdprobe.objectives import OBJECTIVES, labels_known, objective_inputs
 
-OPTIONS = {name: inspect.signature(objective).parameters for name, objective in OBJECTIVES.items()}
-WITH_TEMPERATURE = [name for name in OBJECTIVES if "temperature" in OPTIONS[name]]
-WITH_TARGET = [name for name in OBJECTIVES if set(TARGETS) & set(objective_inputs(OBJECTIVES[name], {}))]
-WITH_LABELS = [name for name in OBJECTIVES if "labels" in OPTIONS[name]]
-OF_LOGITS = [name for name in OBJECTIVES if name != "feature_mse"]
+OPTIONS = {
+    name: inspect.signature(objective).parameters for name, objective in OBJECTIVES.items() if name in CASES
+}
+WITH_TEMPERATURE = [name for name in CASES if "temperature" in OPTIONS[name]]
+WITH_TARGET = [name for name in CASES if set(TARGETS) & set(objective_inputs(OBJECTIVES[name], {}))]
+WITH_LABELS = [name for name in CASES if "labels" in OPTIONS[name]]
+OF_LOGITS = [name for name in CASES if name != "feature_mse"]
 
 
 def refused(call, says: str) -> None:

@@ -92,6 +92,55 @@ NUMBERS = {
         [("cross_entropy", 0.1, {}), ("kd", 0.9, {"temperature": 4})],
         [("cross_entropy", 1, {})],
     ],
+    "at": [[("cross_entropy", 1, {}), ("at", 1000, {"p": 2})]],
+    "at_paper": [[("cross_entropy", 1, {}), ("at_paper", 0.1 / 2, {"p": 2})]],
+    "at_gradient": [[("cross_entropy", 1, {}), ("at_gradient", 1 / 2, {})]],
+    "nst": [[("cross_entropy", 1, {}), ("nst", 50, {})]],
+    "fsp": [[("fsp", 1, {})], [("cross_entropy", 1, {})]],
+    "fsp_joint": [[("cross_entropy", 1, {}), ("fsp", 1, {})]],
+    "sp": [[("cross_entropy", 1, {}), ("sp", 3000, {})]],
+    "rkd": [[("cross_entropy", 1, {}), ("rkd_distance", 25, {}), ("rkd_angle", 50, {})]],
+    "rkd_distance": [[("cross_entropy", 1, {}), ("rkd_distance", 25, {})]],
+    "rkd_angle": [[("cross_entropy", 1, {}), ("rkd_angle", 50, {})]],
+    "pkt": [[("cross_entropy", 1, {}), ("pkt", 30000, {})]],
+    "darkrank_hard": [
+        [
+            ("cross_entropy", 1, {}),
+            ("darkrank_hard", 2, {"alpha": 3, "beta": 3, "length": 4, "normalise": True}),
+        ]
+    ],
+    "darkrank_soft": [
+        [
+            ("cross_entropy", 1, {}),
+            ("darkrank_soft", 16 / 8, {"alpha": 3.5**2, "beta": 4, "length": 4, "normalise": True}),
+        ]
+    ],
+    "crd": [
+        [
+            ("cross_entropy", 1, {}),
+            ("crd", 0.8, {"width": 128, "negatives": 16384, "temperature": 0.07, "momentum": 0.5}),
+        ]
+    ],
+    "crd_kd": [
+        [
+            ("cross_entropy", 1, {}),
+            ("kd", 1, {"temperature": 4}),
+            ("crd", 0.8, {"width": 128, "negatives": 16384, "temperature": 0.07, "momentum": 0.5}),
+        ]
+    ],
+    "fitnets": [
+        [("hint", 1, {"normalised": False})],
+        [("cross_entropy", 1, {}), ("kd", (4 + 1) / 2 / 3**2, {"temperature": 3})],
+    ],
+    "fitnets_joint": [[("cross_entropy", 1, {}), ("hint", 100, {"normalised": True})]],
+    "ab": [[("ab", 1, {"margin": 1})], [("kd", 1 / 3**2, {"temperature": 3})]],
+    "ab_joint": [[("cross_entropy", 1, {}), ("ab", 1, {"margin": 1})]],
+    "ofd": [[("cross_entropy", 1, {}), ("ofd", 1, {})]],
+    "review_kd": [[("cross_entropy", 1, {}), ("review_kd", 1, {"width": 512})]],
+    "information_flow": [
+        [("information_flow", 1, {"layers": "last"}), ("information_flow", 100, {"layers": "but_last"})],
+        [("cross_entropy", 1, {})],
+    ],
 }
 
 
@@ -146,3 +195,60 @@ def test_privileged_inputs_are_the_teachers_alone():
 def test_each_online_ensemble_has_its_recipe(how):
     (stage,) = load_recipe(f"kdcl_{how}").stages
     assert stage.ensemble == how and len(stage.peers) == 1 and not stage.teacher
+
+
+@pytest.mark.parametrize("name", ["at", "at_paper", "nst", "fsp_joint"])
+def test_attention_selectivity_and_flow_look_at_all_stages_after_their_relu(name):
+    (stage,) = load_recipe(name).stages
+    assert stage.features.student == stage.features.teacher == ("{stages}",) and stage.tap is None
+
+
+def test_similarities_are_those_of_the_last_stage():
+    assert [(stage.tap, stage.features) for stage in load_recipe("sp").stages] == [("{last}", None)]
+
+
+def test_flow_alone_comes_first_and_labels_alone_are_analysed():
+    flow, labels = load_recipe("fsp").stages
+    assert flow.features.student == flow.features.teacher == ("{stages}",) and flow.teacher
+    assert (labels.teacher, labels.analysed, labels.features) == (False, True, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["rkd", "rkd_distance", "rkd_angle", "pkt", "darkrank_hard", "darkrank_soft", "crd", "crd_kd"]
+)
+def test_relations_of_images_are_those_of_the_penultimate_vector(name):
+    (stage,) = load_recipe(name).stages
+    assert (stage.tap, stage.features) == ("{embedding}", None)
+
+
+def test_information_flows_from_an_auxiliary_and_its_critical_period_fades():
+    recipe = load_recipe("information_flow")
+    (auxiliary,) = recipe.networks
+    assert [stage.teachers for stage in auxiliary.stages] == [(), (Source("teacher"),)]
+    assert auxiliary.stages[1].features.student == ("{embedding}",)
+    flow, classifier = recipe.stages
+    assert flow.teachers == (Source("auxiliary"),) and flow.analysed
+    assert flow.features.student == flow.features.teacher == ("{stages}", "{embedding}")
+    weights = [[term.weight_at(epoch, 50) for term in flow.objective] for epoch in (1, 2, 50)]
+    assert weights == [[1, 100], [1, pytest.approx(70)], [1, pytest.approx(100 * 0.7**49)]]
+    assert (classifier.tap, classifier.learns, classifier.teacher) == ("{embedding}", "above_tap", False)
+
+
+def test_a_hint_is_given_at_the_middle_stage_after_its_relu():
+    hint, distillation = load_recipe("fitnets").stages
+    assert (hint.tap, hint.learns, hint.teacher, hint.analysed) == ("{middle}", "below_tap", True, False)
+    assert (distillation.tap, distillation.learns, distillation.analysed) == (None, "all", True)
+    assert [stage.tap for stage in load_recipe("fitnets_joint").stages] == ["{middle}"]
+
+
+@pytest.mark.parametrize("name", ["ab", "ab_joint", "ofd"])
+def test_boundaries_and_the_overhaul_look_at_all_stages_before_their_relu(name):
+    features = load_recipe(name).stages[0].features
+    assert features.student == features.teacher == ("{stages_preact}",)
+
+
+def test_a_review_sees_the_student_after_and_the_teacher_before_the_relu_and_rises_over_20_epochs():
+    (stage,) = load_recipe("review_kd").stages
+    assert stage.features.student == ("{stages}", "{embedding}")
+    assert stage.features.teacher == ("{stages_preact}", "{embedding}")
+    assert [stage.objective[1].weight_at(epoch, 240) for epoch in (1, 10, 20, 240)] == [0.05, 0.5, 1.0, 1.0]

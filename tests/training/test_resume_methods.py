@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdprobe.recipes import Peer, Recipe, Source, Stage, Term
+from kdprobe.recipes import Features, Peer, Recipe, Source, Stage, Term
 from kdprobe.storage import SnapshotStore
 from kdprobe.training import Resume
 from kdprobe.training.batches import Batches
 from kdprobe.training.teaching import TeachingNetwork
 
 OWN = Path(__file__).parent / "own_objectives.py"
-HINT, NOISY, SCALED = (f"{OWN}:{name}" for name in ("Hint", "noisy", "Scaled"))
+HINT, NOISY, SCALED, MEMORY, REGRESSORS, GRADIENTS = (
+    f"{OWN}:{name}" for name in ("Hint", "noisy", "Scaled", "Memory", "Regressors", "gradient_gap")
+)
 KD, ENSEMBLE = Term("kd"), Term("ensemble_kd")
 EPOCHS = 4
 
@@ -25,6 +27,7 @@ def stage(*terms: Term, name: str = "only", analysed: bool = True, **options) ->
     return Stage(name, (Term("cross_entropy"), *terms), analysed=analysed, **options)
 
 
+SOME = Features(("conv", "fc1"), ("conv", "fc1"))
 PEERS = {"peers": (Peer("peer"),), "ensemble": "general"}
 METHODS = {
     "an early teacher": [stage(KD, teachers=(Source(epoch=0.5),))],
@@ -47,6 +50,15 @@ METHODS = {
         stage(Term(HINT), tap="fc1", teacher=True, epochs=2),
         stage(Term(SCALED), name="then", analysed=False, epochs=2),
     ],
+    "a memory": [stage(Term(MEMORY), tap="fc1")],
+    "a memory in training mode": [
+        stage(
+            Term(MEMORY, options={"momentum": 0.9}), Term(HINT), tap="fc1", teacher=True, teacher_mode="train"
+        )
+    ],
+    "contrasts": [stage(Term("crd", options={"width": 4, "negatives": 8}), tap="fc1", teacher=True)],
+    "several features": [stage(Term(REGRESSORS, decay=0.5), teacher=True, features=SOME)],
+    "input gradients": [stage(Term(GRADIENTS), teacher=True)],
     "peers with connectors": [stage(Term(HINT), ENSEMBLE, tap="fc1", teacher=True, **PEERS)],
 }
 

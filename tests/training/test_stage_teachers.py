@@ -28,9 +28,9 @@ def asked(monkeypatch):
 
     found, whole = [], StageTeachers.outputs
 
-    def outputs(self, images):
+    def outputs(self, images, labels):
         found.append((*(seat.epoch for seat in self.seats), len(images)))
-        return whole(self, images)
+        return whole(self, images, labels)
 
     monkeypatch.setattr(StageTeachers, "outputs", outputs)
     return found
@@ -68,7 +68,7 @@ def test_an_ensemble_speaks_as_one(net, train, method, monkeypatch, train_data, 
     monkeypatch.setattr(
         StageTeachers,
         "outputs",
-        lambda self, images: said.append((images, whole(self, images))) or said[-1][1],
+        lambda self, images, labels: said.append((images, whole(self, images, labels))) or said[-1][1],
     )
     known = {"teacher": TeachingNetwork(net(seed=8)), "baseline": TeachingNetwork(net(seed=9))}
     recipe = method("kd", teachers=(Source("teacher"), Source("baseline")), combine=combine)
