@@ -24,16 +24,16 @@ def _link(source: Path, link: Path) -> None:
         link.symlink_to(source.resolve(), target_is_directory=True)
 
 
-def cut_tiny(root: Path, cut: Path, images: int) -> None:
-    """`cut`: Tiny ImageNet with the first `images` photographs of its first classes in both splits."""
+def cut_tiny(root: Path, cut: Path, images: int, tested: int) -> None:
+    """`cut`: Tiny ImageNet with the first `images` photographs of its first classes, and `tested` to test on."""
     wnids = sorted(path.name for path in (root / "train").iterdir())[:WORDS]
     for wnid in wnids:
         boxes = _lines(root / "train" / wnid / f"{wnid}_boxes.txt")[:images]
         _write(cut / "train" / wnid / f"{wnid}_boxes.txt", boxes, "\t")
         for name, *_ in boxes:
             _link(root / "train" / wnid / "images" / name, cut / "train" / wnid / "images" / name)
-    tested = _lines(root / "val" / "val_annotations.txt")
-    kept = [row for wnid in wnids for row in [row for row in tested if row[1] == wnid][:images]]
+    rows = _lines(root / "val" / "val_annotations.txt")
+    kept = [row for wnid in wnids for row in [row for row in rows if row[1] == wnid][:tested]]
     _write(cut / "val" / "val_annotations.txt", kept, "\t")
     _link(root / "val" / "images", cut / "val" / "images")
 

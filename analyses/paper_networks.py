@@ -8,7 +8,7 @@ from a handful of photographs, and few probes make noisy maps: the numbers say n
 What is done. --data holds CUB_200_2011 (three species, for networks of 224 px) and tiny-imagenet-200 (ten classes, for
 those of 32 px: with three, all logits of an untrained network are often negative, and the protocol's ReLU leaves
 nothing of them). Of both a handful (--images photographs of each class to learn from, of Tiny ImageNet three times as
-many, and as many to test on) stands in the native layout in --work: tables cut short, the photographs links. Student
+many, and --images to test on) stands in the native layout in --work: tables cut short, the photographs links. Student
 (preset's method `feature`, at the last tap, so that all layers below it learn), baseline and teacher are trained by
 `run_experiment`, which measures the last tap; the other taps, and what was trained for another preset, are measured by
 `compare_networks`. Networks for 32 px are trained for each preset, those for 224 px once, for the first of the presets
@@ -17,7 +17,7 @@ many, and as many to test on) stands in the native layout in --work: tables cut 
 What differs from the presets: two epochs; no pretrained convolutions; `jacobian` with few probes instead of
 `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image (the row says so); measure.path epochs
 wherever steps were not written down. Networks for 32 px, which neither the paper nor its code has: batches of five and
-teachers of ten epochs (after a few steps BatchNorm's statistics are not yet those of the images, and 110 layers
+teachers of five epochs (after a few steps BatchNorm's statistics are not yet those of the images, and 110 layers
 multiply what that leaves), and low rates (SMALL_TRAINING: at those of the released code's ResNets the imitation of
 logits overflows in two steps; even so the gradients of plain110 explode and throw its weights far: its D is huge).
 Where the paper leaves protocol, probe images and schedule open, the released code's are taken (kdprobe's own schedule
@@ -74,7 +74,7 @@ SMALL_TRAINING = {
     "training.student_learning_rate": 1e-5,
 }
 TIMES = {True: 3, False: 1}  #: what --images is multiplied by
-TEACHER_EPOCHS = {True: 10, False: 2}  #: for small networks and the others
+TEACHER_EPOCHS = {True: 5, False: 2}  #: for small networks and the others
 PROBE_IMAGES = {True: 2, False: 1}  #: for small networks and the others
 PROBES = {True: 16, False: 2}  #: of jacobian, for small networks and the others
 CHEAP = {f"jacobian_{probes}": Jacobian(probes=probes) for probes in PROBES.values()}
@@ -351,7 +351,7 @@ def main() -> None:
     order = [(name, preset, tap) for name in known for preset in PRESETS for tap in taps(known[name])]
     root = options.work / f"photographs-{options.images}"
     cut_cub(options.data / CUB, root / CUB, options.images * TIMES[False])
-    cut_tiny(options.data / TINY, root / TINY, options.images * TIMES[True])
+    cut_tiny(options.data / TINY, root / TINY, options.images * TIMES[True], options.images)
     tasks = [
         Task(
             entry=known[name],

@@ -92,7 +92,7 @@ def load_measurement(
 
     def states() -> Iterator[dict[str, Tensor]]:
         for snapshot in whole:
-            yield weights.load(snapshot)
+            yield weights.load(snapshot, only=names)
 
     shards = [shard for result in results for shard in result.stats.get("shards", [result.stats])]
     outcomes = [outcome for result in results for outcome in result.outcome]

@@ -1,7 +1,7 @@
 """Reading a binary file: bytes verified first, then the guards, then every tensor against its own sha256."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,11 +31,12 @@ def read_header(
 
 
 def read_tensors(
-    path: str | os.PathLike, kind: str, in_memory: int = IN_MEMORY
+    path: str | os.PathLike, kind: str, in_memory: int = IN_MEMORY, only: Collection[str] | None = None
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
     """Header, tensors by name in the order in which they were saved, and digest of the file at `path`.
 
     Names that were tied share one tensor again. Takes the memory of its tensors, and at most `in_memory` bytes besides.
+    `only`: the names to unpack; the bytes of the others are verified with the file, no more.
 
     Raises SnapshotCorruptError, or SnapshotError if the file cannot be read or comes from a newer kdprobe.
     """
@@ -43,8 +44,12 @@ def read_tensors(
     def unpack(header, contents):
         places = {}
         for entry, dataset in contents:
-            tensor = _tensor(entry, dataset)
-            places.update(zip(entry.order, ((name, tensor) for name in entry.names), strict=True))
+            wanted = [
+                (k, n) for k, n in zip(entry.order, entry.names, strict=True) if only is None or n in only
+            ]
+            if wanted:
+                tensor = _tensor(entry, dataset)
+                places.update((place, (name, tensor)) for place, name in wanted)
         return header, dict(places[position] for position in sorted(places))
 
     return parsed(path, kind, in_memory, unpack)

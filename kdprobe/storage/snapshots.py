@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -107,14 +107,16 @@ class SnapshotStore:
         """
         return next(self._valid(newest_first=True), None)
 
-    def load(self, snapshot: Snapshot | str | os.PathLike) -> State:
+    def load(self, snapshot: Snapshot | str | os.PathLike, only: Collection[str] | None = None) -> State:
         """The state dict in `snapshot` (from `list` or `save`, or a path): CPU tensors in the order saved.
+
+        `only`: the names that are wanted; a file without one of them gives what it has. Reading few is cheaper.
 
         Raises SnapshotCorruptError if the file is damaged, claims what it must not, or has changed since it
         was listed; SnapshotError if it cannot be read or comes from a newer kdprobe.
         """
         path = snapshot.path if isinstance(snapshot, Snapshot) else Path(snapshot)
-        header, tensors, digest = read_tensors(path, KIND, self.in_memory)
+        header, tensors, digest = read_tensors(path, KIND, self.in_memory, only)
         found = described_by(path, header, digest)
         if isinstance(snapshot, Snapshot) and digest != snapshot.digest:
             raise corrupt(path, "its content has changed since it was listed")

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from torch.testing._internal.two_tensor import TwoTensor
 
-from kdprobe.errors import InputError, SnapshotError
-from kdprobe.storage import SnapshotStore, write_json
+from kdprobe.errors import InputError, SnapshotCorruptError, SnapshotError
+from kdprobe.storage import SnapshotStore, contents, write_json
 
 DTYPES = [
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.bool, torch.uint8,
@@ -99,6 +99,27 @@ def test_tied_weights_are_stored_once_and_tied_again(tmp_path):
     assert loaded["in"].data_ptr() == loaded["out"].data_ptr()
     assert len({loaded[name].data_ptr() for name in ("in", "x", "t")}) == 3
     assert 3 * 8000 < snapshot.path.stat().st_size < 4 * 8000
+
+
+def test_some_of_the_weights_can_be_read_without_the_others(tmp_path, monkeypatch):
+    weight = torch.randn(50, 40)
+    state = {"in": weight, "x": torch.randn(3), "out": weight, "last": torch.randn(2)}
+    store = SnapshotStore(tmp_path)
+    snapshot = store.save(state, epoch=1, step=1)
+    unpacked, unpack = [], contents._tensor
+
+    def noted(entry, dataset):
+        unpacked.append(entry.names)
+        return unpack(entry, dataset)
+
+    monkeypatch.setattr(contents, "_tensor", noted)
+    loaded = store.load(snapshot, only=("last", "out", "nowhere"))
+    assert list(loaded) == ["out", "last"]
+    assert all(same(value, state[name]) for name, value in loaded.items())
+    assert sorted(unpacked) == [("in", "out"), ("last",)]
+    snapshot.path.write_bytes(snapshot.path.read_bytes()[:-1] + b"?")
+    with pytest.raises(SnapshotCorruptError):
+        store.load(snapshot, only=("last",))
 
 
 @pytest.mark.parametrize(
