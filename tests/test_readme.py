@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from kdprobe.cli.parser import make_parser
+from kdprobe.objectives import INPUTS
+from kdprobe.recipes import KINDS, list_recipes, load_recipe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,6 +34,19 @@ def test_symbols_table_names_what_exists():
 def test_files_that_it_names_exist():
     for path in re.findall(r"[`(]((?:kdprobe|analyses|figures|tests)/[\w./]+)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_its_table_of_methods_has_each_recipe_once_beside_others_of_its_kind():
+    table = README.partition("| kind | names |\n")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", row) for row in table.splitlines()[1:]]
+    assert len(rows) == len(KINDS) and sorted(name for row in rows for name in row) == [*list_recipes()]
+    assert all(len({load_recipe(name).kind for name in row}) == 1 for row in rows)
+
+
+def test_it_names_every_input_of_an_objective_once_and_no_other():
+    table = README.partition("| input | what it is |\n")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines()[1:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(INPUTS)
 
 
 def test_the_plain_loop_runs_as_written(tmp_path, monkeypatch):

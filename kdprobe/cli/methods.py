@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from jsonargparse import Namespace
 
-from kdprobe.recipes import KINDS, Recipe, Stage, list_recipes, load_recipe
+from kdprobe.recipes import KINDS, Recipe, list_recipes, load_recipe
 from kdprobe.recipes.cost import StepCost, extra_trainings, recipe_cost
 from kdprobe.recipes.in_words import network_in_words, stage_in_words, teachers_in_words
 from kdprobe.recipes.numbers import Number, recipe_numbers
@@ -85,7 +85,8 @@ def _rows(recipe: Recipe) -> list[str]:
     cells = wrap(
         taught or (f"each other, with {peers}" if peers else "-"), WIDTH - _NAME - _TAP - _COST - _MORE
     )
-    taps = list(dict.fromkeys(layer for stage in recipe.stages for layer in _layers(stage))) or ["-"]
+    layers = dict.fromkeys(layer.strip("{}") for stage in recipe.stages for layer in stage.student_layers)
+    taps = [*layers] or ["-"]
     costs = ", ".join(_cost(cost) for cost in recipe_cost(recipe))
     more = f"+{extra_trainings(recipe)}" if extra_trainings(recipe) else "-"
     lines = [_row(recipe.name, taps[0], costs, more, cells[0])]
@@ -93,13 +94,6 @@ def _rows(recipe: Recipe) -> list[str]:
     for text in (recipe.title, recipe.paper):
         lines += [f"    {line}" for line in _wrapped(text, WIDTH - 4)]
     return lines
-
-
-def _layers(stage: Stage) -> list[str]:
-    """Those of the student that `stage` names, without the braces of roles."""
-    named = [] if stage.tap is None else [stage.tap]
-    named += stage.features.student if stage.features is not None else ()
-    return [layer.strip("{}") for layer in named]
 
 
 def _row(name: str, tap: str, cost: str, more: str, taught: str) -> str:

@@ -34,7 +34,7 @@ def check_member(config: ExperimentConfig, material: Material, member: Member) -
                     "another recipe."
                 )
         for network in (member.network, *stage.peers):
-            if network is None and _layers(stage) <= {LAYER}:
+            if network is None and {*stage.student_layers} <= {LAYER}:
                 continue  # the layer under study is looked at where it is measured
             built = bare_network(config, material, architecture(config, member.role, network))
             try:
@@ -61,12 +61,6 @@ def check_member(config: ExperimentConfig, material: Material, member: Member) -
         )
     except ConfigError as error:
         raise ConfigError(f"{member.name}: {error}") from error
-
-
-def _layers(stage: Stage) -> set[str]:
-    """The layers and roles that `stage` names for those that learn."""
-    named = set() if stage.features is None else {*stage.features.student}
-    return named if stage.tap is None else named | {stage.tap}
 
 
 def _check_no_twins(config: ExperimentConfig, member: Member, stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from kdprobe.errors import ConfigError
+from kdprobe.errors import ConfigError, KdprobeError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.forecast import size
 from kdprobe.experiment.setup import device
@@ -22,13 +22,17 @@ def memory_note(
     """What `term` of `stage` holds for the network `name` (and its peers), in a sentence; None if it does not say.
 
     `takes`: its inputs for a few images. With a warning if that is more than is free. Raises ConfigError if the
-    objective's memory_bytes gives no number.
+    objective's memory_bytes refuses them or an option, or gives no number.
     """
     counts = getattr(find_objective(term.objective), "memory_bytes", None)
     if counts is None:
         return None
     try:
         each = int(counts(takes, config.training.batch_size, **term.options))
+    except KdprobeError as error:
+        raise ConfigError(
+            f"{name}: in its stage {stage.name!r} {term.objective} cannot be computed: {error}"
+        ) from error
     except Exception as error:  # a user's own code may raise anything; its name must stand beside it
         reason = " ".join(str(error).split())
         raise ConfigError(

@@ -10,6 +10,7 @@ import yaml
 from kdprobe.analysis import missing_shards, seconds_per_image
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.connector_costs import connector_bytes
 from kdprobe.experiment.costs import Costs
 from kdprobe.experiment.counting import check_filter
 from kdprobe.experiment.epochs import kept_by_stage
@@ -147,6 +148,7 @@ def _forecast(config: ExperimentConfig, material: Material, found: list[Member],
             teachers = teachers_of(config, material, member, found)
             training += costs.training(member, teachers, points.epoch() or 0)
             disk += kept * costs.snapshot(member)
+            disk += connector_bytes(config, material, member, teachers, points.epoch())
             new = analysed * len(plan.probe.ids) if measured else 0
         elif measured:
             ready = measurable(config, material, member)

@@ -135,13 +135,11 @@ def _peers(config: ExperimentConfig, member: Member) -> dict[str, Any]:
 
 
 def _uses_layer(member: Member) -> bool:
-    return any(LAYER in _named(stage) for stage in member.recipe.stages)
+    return any(LAYER in (*stage.student_layers, *_of_teacher(stage)) for stage in member.recipe.stages)
 
 
-def _named(stage: Stage) -> tuple[str | None, ...]:
-    """The layers and roles that `stage` names."""
-    features = stage.features
-    return (stage.tap, *(() if features is None else (*features.student, *features.teacher)))
+def _of_teacher(stage: Stage) -> tuple[str, ...]:
+    return () if stage.features is None else stage.features.teacher
 
 
 def _weights(config: ExperimentConfig) -> dict[str, str] | None:

@@ -40,14 +40,14 @@ def try_terms(
     notes: list[str | None] = []
     with torch.random.fork_rng(devices=[device(config)] if device(config).type == "cuda" else []):
         for stage in member.recipe.stages:
-            given, note = _given(config, material, member, stage, teachers)
+            given, note = trial_inputs(config, material, member, stage, teachers)
             notes.append(note)
             for term in stage.objective:
                 notes.append(_try(config, member, stage, term, given, teachers))
     return list(dict.fromkeys(note for note in notes if note is not None))
 
 
-def _given(
+def trial_inputs(
     config: ExperimentConfig,
     material: Material,
     member: Member,

@@ -16,8 +16,8 @@ def at(student_features: tuple[Tensor, ...], teacher_features: tuple[Tensor, ...
     student_features, teacher_features: tuples of (B, C, H, W), one per layer; channels and sizes may differ.
     p: ≥ 1; a higher p counts the strongest activations only. Returns (B,), without unit, 0 where all maps are
     equal up to a factor; at most 2 / (H W) per layer. Half precision is computed in float32. A map of a single
-    cell adds nothing, one of zeros counts as zero. Raises InputError if the layers are not as many, not maps, of
-    different batches or all of a single cell, or p is below 1.
+    cell adds nothing unless it is zero in one network alone, one of zeros counts as zero. Raises InputError if the
+    layers are not as many, not maps, of different batches or all of a single cell, or p is below 1.
 
     Source: Zagoruyko, Komodakis, Paying More Attention to Attention, ICLR 2017, in the form of the released
     code, to which β = 1000 belongs; the same in RepDistiller, mdistiller and torchdistill ("code"). It differs from

@@ -48,9 +48,7 @@ class Contrastive(nn.Module):
         """example: the inputs of `forward` for a first batch; width, negatives: whole numbers from 1 on; temperature:
         > 0; momentum: 0 ... 1. Raises InputError if one is not, or if all training images are of one class."""
         super().__init__()
-        for name, value in (("width", width), ("negatives", negatives)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number from 1 on, got {value!r}.")
+        _check_sizes(width, negatives)
         if not (is_number(temperature) and 0 < temperature < math.inf):
             raise InputError(f"The temperature must be above 0, got {temperature!r}; 0.07 is usual.")
         check_range("momentum", momentum, 0, 1)
@@ -58,7 +56,8 @@ class Contrastive(nn.Module):
         if of_all.ndim != 1 or not len(of_all) or int(of_all.min()) == int(of_all.max()):
             raise InputError(
                 "Contrastive tells images of different classes apart, so train_labels must be (N,) with two classes "
-                f"at least, got {len(of_all.unique())} in the shape {tuple(of_all.shape)}."
+                f"at least, got {len(of_all.unique())} in the shape {tuple(of_all.shape)}; "
+                "take data of several classes."
             )
         self.negatives, self.temperature, self.momentum = negatives, temperature, momentum
         count, bound = len(of_all), math.sqrt(3 / width)
@@ -108,7 +107,9 @@ class Contrastive(nn.Module):
         """log Z, and the loss (B,) of `anchors` (B, width) against `memory`, computed from logarithms."""
         scores = anchors @ memory.mT / self.temperature
         own = (anchors * memory[indices]).sum(dim=1) / self.temperature
-        log_z = torch.where(self.batches > 0, log_z, self._first_log_z(scores, own, drawn))
+        # A step must not wait for a GPU to say which batch this is; on a processor it need not.
+        if not (self.batches.is_cpu and self.batches > 0):
+            log_z = torch.where(self.batches > 0, log_z, self._first_log_z(scores, own, drawn))
         noise = self.negatives / len(memory)
         level = math.log(noise + _EPS) + log_z
         of_negative = softplus(scores - level) + math.log1p(_EPS / noise)
@@ -138,7 +139,8 @@ class Contrastive(nn.Module):
         ):
             raise InputError(
                 "student_feature, teacher_feature, indices and labels must be of one batch, got the shapes "
-                f"{tuple(student.shape)}, {tuple(teacher.shape)}, {tuple(indices.shape)} and {tuple(labels.shape)}."
+                f"{tuple(student.shape)}, {tuple(teacher.shape)}, {tuple(indices.shape)} and {tuple(labels.shape)}; "
+                "give both networks the same images."
             )
         if len(of_all) != len(self.student_memory):
             raise InputError(
@@ -151,8 +153,15 @@ class Contrastive(nn.Module):
         inputs: Mapping[str, Tensor], batch_size: int, width: int = 128, negatives: int = 16384, **_: float
     ) -> int:
         """Bytes beside the networks: two memories, old and new during a step, the draws, and tables (B, N)."""
+        _check_sizes(width, negatives)
         count = len(inputs["train_labels"])
         return 4 * 4 * count * width + 40 * batch_size * negatives + 4 * 10 * batch_size * count
+
+
+def _check_sizes(width: int, negatives: int) -> None:
+    for name, value in (("width", width), ("negatives", negatives)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} must be a whole number from 1 on, got {value!r}.")
 
 
 def draws(labels: Tensor, train_labels: Tensor, count: int, generator: Generator) -> Tensor:

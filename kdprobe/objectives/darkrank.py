@@ -63,9 +63,10 @@ def darkrank_soft(
     float32. Raises InputError if the batches differ or an option is out of range.
 
     Source: Chen, Wang, Zhang, DarkRank, AAAI 2018, soft transfer, and its released code, which writes the
-    cross-entropy (this value plus the teacher's entropy) and takes it over half of the batch.
+    cross-entropy (this value plus the teacher's entropy), takes it over half of the batch and passes no gradient to
+    the image around which the others are ordered.
     """
-    if length > _LONGEST:
+    if is_number(length) and length > _LONGEST:
         raise InputError(
             f"length must be at most {_LONGEST} for darkrank_soft, which looks at all length! orders, got {length}; "
             "darkrank_hard takes any."

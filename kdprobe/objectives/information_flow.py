@@ -27,7 +27,7 @@ def information_flow(
     features, divided by its sum over all j, image i itself included as in the released code. Kernels: (1 + cosine) / 2,
     at least 1e-6 so that the logarithm exists, and Student's t, 1 / (1 + √(d² + 1e-6)), d the Euclidean distance. The
     mean over the batch is that code's loss. Maps are flattened as they are, as that code does with its small networks
-    (it averages those of its ResNet-18 down to 4 x 4 pixels first, and compares it at its pooled vector only).
+    (it averages those of its ResNet-18 down to 4 x 4 or 2 x 2 pixels first, and compares it at its pooled vector only).
 
     student_features, teacher_features: as many layers, each (B, ...) of one batch; widths may differ. layers: "all" of
     them, "last": the deepest, "but_last": all others. Returns (B,), nats / B, ≥ 0; 0 where both kernels' probabilities
@@ -45,8 +45,8 @@ def information_flow(
 
 def _flow_bytes(inputs: Mapping[str, tuple[Tensor, ...]], batch_size: int, layers: str = "all") -> int:
     """Bytes of `information_flow` at its largest: the flattened features once more, in float64 for the distances."""
-    pairs = zip(inputs["student_features"], inputs["teacher_features"], strict=True)
-    widths = [(student[0].numel(), teacher[0].numel()) for student, teacher in pairs][LAYERS[layers]]
+    pairs = _chosen(inputs["student_features"], inputs["teacher_features"], layers)
+    widths = [(student.shape[1], teacher.shape[1]) for student, teacher in pairs]
     kept = sum(20 * student for student, _ in widths)
     return batch_size * (kept + 16 * max(max(pair) for pair in widths))
 

@@ -19,8 +19,9 @@ def nst(student_features: tuple[Tensor, ...], teacher_features: tuple[Tensor, ..
     student_features, teacher_features: tuples of (B, C, H, W), one per layer; numbers of channels and sizes may
     differ. Returns (B,), ≥ 0 up to rounding, at most 2 per layer, 0 where the second moments of the channels are
     equal (so also if channels are permuted or change sign). Half precision is computed in float32. Channels of
-    zeros count as samples at 0 and get no gradient; a map of a single cell adds next to nothing. Raises InputError
-    if the layers are not as many, not maps, of different batches or all of a single cell.
+    zeros count as samples at 0 and get no gradient; of a map of a single cell only the shares of channels that are not
+    0 are compared, without gradient. Raises InputError if the layers are not as many, not maps, of different batches or
+    all of a single cell.
 
     For this kernel MMD² = ‖AᵀA / C_s - BᵀB / C_t‖²_F, with A (C_s, H W) and B (C_t, H W) of the samples as rows.
     Per layer the smaller matrices are made: those of the cells or the three of the channels. `memory_bytes` says
@@ -39,8 +40,8 @@ def nst(student_features: tuple[Tensor, ...], teacher_features: tuple[Tensor, ..
 def memory_bytes(inputs: Mapping[str, Any], batch_size: int) -> int:
     """Bytes that `nst` holds for a batch of `batch_size`: matrices of pairs of channels or cells, normalised maps.
 
-    inputs: student_features and teacher_features of any batch, for their shapes. An upper bound of what is kept
-    for the backward pass; the gradients come on top.
+    inputs: student_features and teacher_features of any batch, for their shapes. About what is kept for the
+    backward pass; the gradients, and the copy of a larger student's maps averaged down, come on top.
     """
     total = 0
     for student, teacher in zip(inputs["student_features"], inputs["teacher_features"], strict=True):

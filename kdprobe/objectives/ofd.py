@@ -64,7 +64,8 @@ def relu_margin(mean: Tensor, deviation: Tensor) -> Tensor:
     Φ(-z) with z = mean / deviation. Where no more than one value in a thousand is below 0 it is -3 deviation, as in
     the released code.
 
-    Source: Heo et al. 2019, Eq. 4, with the mean β and deviation |γ| of the BatchNorm before the layer.
+    Source: Heo et al. 2019, margin ReLU (the number of its equation was not checked against the text), as released:
+    with the mean β and deviation |γ| of the BatchNorm before the layer.
     """
     mean, deviation = (
         values.to(torch.promote_types(values.dtype, torch.float32)) for values in (mean, deviation)

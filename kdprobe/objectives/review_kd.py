@@ -30,7 +30,8 @@ class Review(nn.Module):
     layers are not as many, of different batches, or a map stands beside a vector.
 
     Source: Chen, Liu, Zhao, Jia, Distilling Knowledge via Knowledge Review, CVPR 2021, section 3, in the form of the
-    released code (its two outputs of a fusion, and `hcl`).
+    released code (its two outputs of a fusion, and `hcl`). That starts its convolutions Kaiming-uniform (fan in,
+    gain 1), here they start as those of `ConvNorm`.
     """
 
     def __init__(self, example: Mapping[str, tuple[Tensor, ...]], width: int = 512) -> None:

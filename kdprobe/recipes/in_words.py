@@ -19,7 +19,7 @@ _LAYERS = {
     "{middle_preact}": "its middle stage before its ReLU",
     "{last}": "its last stage",
     "{last_preact}": "its last stage before its ReLU",
-    "{embedding}": "what its last linear layer gets",
+    "{embedding}": "its penultimate vector",
 }
 _ENSEMBLES = {
     "naive": "of each image's best network",

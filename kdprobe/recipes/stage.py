@@ -86,8 +86,15 @@ class Stage(Record):
         return frozenset(name for term in self.objective for name in term.inputs)
 
     @property
+    def student_layers(self) -> tuple[str, ...]:
+        """The layers and roles that it names for those that learn."""
+        tap = () if self.tap is None else (self.tap,)
+        return tap if self.features is None else (*tap, *self.features.student)
+
+    @property
     def teacher_is_fixed(self) -> bool:
-        """Whether what a teacher says of an image is the same in every step, so that it can be kept."""
+        """Whether what a teacher says of an image can be kept for later epochs: it does not depend on the other images
+        of the batch. Input gradients, as large as the images, are asked anew."""
         return self.teacher_mode == "eval" and "teacher_input_gradient" not in self.inputs
 
     def inputs_at(self, epoch: int, epochs: int) -> frozenset[str]:

@@ -73,9 +73,7 @@ def layers_named(stage: Stage, network: nn.Module, layer: str | None) -> tuple[s
 
     Raises ConfigError as `stage_layers` does.
     """
-    named = [] if stage.tap is None else [stage.tap]
-    named += () if stage.features is None else stage.features.student
-    return tuple(each for name in named for each in _filled(stage, network, name, layer))
+    return tuple(each for name in stage.student_layers for each in _filled(stage, network, name, layer))
 
 
 def _filled(stage: Stage, network: nn.Module, named: str, layer: str | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def norm_names(model: nn.Module, layers: Sequence[str], example: Tensor) -> tupl
     """For each of `layers` the name of the BatchNorm that its value was last normalised by.
 
     That is the last one with as many channels that ran before the layer had its value (the layer itself, if it is one),
-    in a pass of the images `example`. Raises LayerError if there is none that has a weight and a bias.
+    in a pass of the images `example`. Raises LayerError if there is none, or if it has no weight and bias.
     """
     return tuple(_norm_before(bare(model), layer, example) for layer in layers)
 
@@ -34,11 +34,7 @@ def _norm_before(model: nn.Module, layer: str, example: Tensor) -> str:
     def note(name: str):
         return lambda _module, _inputs, _output: ran.append(name)
 
-    norms = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm) and module.affine
-    }
+    norms = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
     handles = [module.register_forward_hook(note(name)) for name, module in norms.items()]
     try:
         with measuring(model), torch.no_grad():  # the pass ends with the layer, so no later one has run
@@ -52,6 +48,12 @@ def _norm_before(model: nn.Module, layer: str, example: Tensor) -> str:
         raise LayerError(
             f"{type(model).__name__} has no BatchNorm with {channels} channels before the layer {layer!r}, from which "
             "the objective takes bias and weight; choose layers behind one, or another objective."
+        )
+    if not norms[fitting[-1]].affine:
+        raise LayerError(
+            f"{type(model).__name__}: {fitting[-1]!r}, the last BatchNorm before the layer {layer!r} with its "
+            f"{channels} channels, has neither weight nor bias, which the objective takes; choose another layer, or "
+            "another objective."
         )
     return fitting[-1]
 

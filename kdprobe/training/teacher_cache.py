@@ -65,13 +65,14 @@ class TeacherCache:
         self.count = count  #: images
         self._size = min(batch_size, count)
         self._read: dict[str, np.ndarray] = {}
+        self._strides: dict[str, tuple[int, ...]] = {}  # of a full batch, by which sums over it round
 
     def outputs(self, chosen: Tensor) -> dict[str, Tensor] | None:
         """The outputs for the images with these indices; None if they are not there, or not a full batch."""
         if not self._read or len(chosen) != self._size:
             return None
         rows = chosen.numpy()
-        return {name: torch.from_numpy(values[rows]) for name, values in self._read.items()}
+        return {name: self._laid_out(name, values[rows]) for name, values in self._read.items()}
 
     def fits(self, example: Mapping[str, Tensor]) -> bool:
         """Whether files of such outputs take at most half of the free disk; if not, a warning says so."""
@@ -107,14 +108,23 @@ class TeacherCache:
 
     def drop(self) -> None:
         """Forgets what is there, and removes the files."""
-        self._read = {}
+        self._read, self._strides = {}, {}
         _clear(self._folder)
+
+    def _laid_out(self, name: str, values: np.ndarray) -> Tensor:
+        """`values`, in memory in the order in which the network gives them (with channels last, it may be)."""
+        read, strides = torch.from_numpy(values), self._strides[name]
+        if read.stride() == strides:
+            return read
+        return torch.empty_strided(read.shape, strides, dtype=read.dtype).copy_(read)
 
     def _asked(self, teach: Callable[[Tensor], dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
         for start in range(0, self.count, self._size):
             rows = torch.arange(start, start + self._size)
             new = min(self._size, self.count - start)
-            yield {name: values[:new] for name, values in teach(rows % self.count).items()}
+            said = teach(rows % self.count)
+            self._strides = {name: torch.empty_like(values).stride() for name, values in said.items()}
+            yield {name: values[:new] for name, values in said.items()}
 
     def _write(self, rows: Iterable[Mapping[str, Tensor]]) -> None:
         """Written, not mapped: a full disk is then an error and not the end of the process."""

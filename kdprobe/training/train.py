@@ -155,6 +155,7 @@ def _stage_record(plan: StagePlan, last_epoch: int) -> StageRecord:
         name=plan.stage.name,
         first_epoch=first_epoch,
         last_epoch=last_epoch if plan.epochs else first_epoch - 1,
-        classifier_trained="student_logits" in plan.stage.inputs or plan.scope.tap_sees_all,
+        classifier_trained=plan.scope.tap_sees_all
+        or not plan.stage.inputs.isdisjoint(("student_logits", "student_input_gradient")),
         analysed=plan.stage.analysed,
     )

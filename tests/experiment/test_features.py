@@ -148,12 +148,9 @@ def test_the_learning_connectors_and_their_memories_are_in_the_resume_point(own,
 
 def test_below_the_middle_all_learns_then_the_rest(own, tmp_path):
     """The hint stage at the middle of a deeper teacher, then labels."""
-    (tmp_path / "hint.py").write_text(
-        LOSSES.replace("student_features, teacher_features", "student_feature, teacher_feature")
-    )
     config = own(
         stage(
-            {"name": "losses.py:Bridges", "options": {}},
+            "losses.py:Bridges",
             name="hint", features=["{middle}"], tap="{middle}", learns="below_tap", epochs=1,
         ),
         stage("cross_entropy", name="labels", epochs=1, analysed=True),
@@ -239,6 +236,27 @@ def test_more_memory_than_is_free_is_warned_of(own, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         quietly(config, tmp_path / "out")  # it is trained: nothing is said
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("information_flow", {"layers": "lst"}, "layers must be one of all, last, but_last, got 'lst'."),
+        ("information_flow", {"layers": "but_last"}, "but_last leaves none of a single layer"),
+        ("crd", {"negatives": "many"}, "negatives must be a whole number from 1 on, got 'many'."),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused_in_the_objectives_own_words(
+    own, tmp_path, name, options, says
+):
+    """Also by objectives that say their memory, which is asked for first."""
+    where = {"tap": "{embedding}"} if name == "crd" else {"features": ["{embedding}"]}
+    config = own(stage("cross_entropy", {"name": name, "options": options}, **where))
+    with pytest.raises(ConfigError) as caught:
+        quietly(config, tmp_path / "out")
+    sentence = str(caught.value)
+    assert sentence.startswith("student-own: in its stage 'only' ") and says in sentence
+    assert "memory_bytes" not in sentence and not (tmp_path / "out").exists()
 
 
 def test_the_layer_under_study_among_the_features_is_part_of_what_was_asked(own, tmp_path):

@@ -153,6 +153,18 @@ def test_z_is_that_of_the_first_batch_for_good():
     assert torch.equal(loss.log_z, first) and int(loss.batches) == 2
 
 
+def test_on_a_processor_later_batches_do_not_pay_for_z(monkeypatch):
+    """It takes longer than all the rest of a step."""
+    asked, worked_out = [], Contrastive._first_log_z
+    monkeypatch.setattr(
+        Contrastive, "_first_log_z", lambda *given: (asked.append(None), worked_out(*given))[1]
+    )
+    loss = built()
+    for step in range(3):
+        loss(**given(step))
+        assert len(asked) == 2  # of both anchors, in the first
+
+
 def test_what_is_stored_continues_as_if_nothing_had_happened():
     loss = built()
     loss(**given(0))

@@ -164,6 +164,8 @@ def test_images_of_equal_distance_are_ordered_as_in_the_batch():
         ({"beta": "3"}, "beta must be a number above 0, got '3'"),
         ({"length": 1}, "length must be a whole number from 2 on, got 1"),
         ({"length": 2.5}, "length must be a whole number from 2 on, got 2.5"),
+        ({"length": "4"}, "length must be a whole number from 2 on, got '4'"),
+        ({"length": None}, "length must be a whole number from 2 on, got None"),
     ],
 )
 def test_options_of_darkrank_out_of_their_range_are_refused(form, option, says):

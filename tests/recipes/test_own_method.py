@@ -5,11 +5,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
 from kdprobe.cli import main
 from kdprobe.errors import ConfigError
 from kdprobe.objectives import find_objective
-from kdprobe.recipes import Source, load_recipe
+from kdprobe.recipes import Features, Source, load_recipe
 
 RECIPE = """
 title: My method
@@ -99,9 +100,11 @@ def test_what_is_wrong_with_it_is_one_sentence(mine):
         load_recipe("my_method.yaml")
 
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
 def test_the_recipe_of_the_readme_is_one(mine):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    example = re.search(r"^ {6}title: Mine\n(?: {6}.*\n)+", readme, re.MULTILINE).group()
+    example = re.search(r"^ {6}title: Mine\n(?: {6}.*\n)+", README, re.MULTILINE).group()
     (mine / "mine.yaml").write_text(textwrap.dedent(example))
     (mine / "my_losses.py").write_text(
         "def function(student_logits, teacher_logits, temperature): return student_logits[:, 0]\n"
@@ -109,3 +112,24 @@ def test_the_recipe_of_the_readme_is_one(mine):
     recipe = load_recipe("mine.yaml")
     assert recipe.sources == ("teacher", "assistant")
     assert recipe.stages[0].teachers == (Source("assistant", epoch=0.5),)
+
+
+def test_the_recipe_of_the_readme_that_looks_inside_is_one_and_its_class_computes(mine):
+    example = re.search(r"^ {6}title: Mine, inside\n(?: {6}.*\n)+", README, re.MULTILINE).group()
+    (code,) = re.findall(r"^ {2}```python\n(.*?)^ {2}```", README, re.MULTILINE | re.DOTALL)
+    (mine / "inside.yaml").write_text(textwrap.dedent(example))
+    (mine / "my_losses.py").write_text("from torch import nn\n" + textwrap.dedent(code))
+    (stage,) = load_recipe("inside.yaml").stages
+    assert stage.features == Features(("{stages}",), ("{stages_preact}",)) and stage.teacher_mode == "train"
+    term = stage.objective[1]
+    assert [term.weight_at(epoch, 10) for epoch in (1, 2)] == [100, pytest.approx(70)]
+    cls = find_objective(term.objective)
+    given = {
+        "student_features": (torch.zeros(3, 2, 4, 4), torch.zeros(3, 5, 2, 2)),
+        "teacher_features": (torch.ones(3, 4, 8, 8), torch.ones(3, 6, 2, 2)),
+    }
+    assert set(given) == set(term.inputs)
+    loss = cls(given)
+    for bridge in loss.maps:
+        torch.nn.init.zeros_(bridge.bias)
+    assert loss(**given).tolist() == [2.0] * 3 and cls.memory_bytes(given, 64) == 4 * 64 * 10

@@ -167,6 +167,7 @@ def test_a_loss_of_input_gradients_is_learned(train, method, terms, given, state
     )
     losses = [*result.loss_by_epoch.values()]
     assert losses[-1] < losses[0] and not same(before, state(model))
+    assert result.stages[0].classifier_trained  # the gradient goes through it
     assert all(step["student_input_gradient"].shape == (len(step["labels"]), 3, 8, 8) for step in given)
     if teaching:
         assert not any(step["teacher_input_gradient"].requires_grad for step in given)
@@ -215,16 +216,18 @@ def test_several_features_are_kept_for_the_next_epochs_and_change_nothing(
     ("terms", "options"),
     [((GRADIENTS,), {}), (("kd",), {"teacher_mode": "train"}), (("kd",), {"flips": True})],
 )
-def test_what_differs_from_step_to_step_is_not_kept(train, method, monkeypatch, terms, options):
+def test_gradients_and_what_differs_from_step_to_step_are_not_kept(
+    train, method, monkeypatch, terms, options
+):
     from kdprobe.training.teacher_cache import TeacherCache
 
     def fill(self, teach):
         raise AssertionError("kept")
 
     monkeypatch.setattr(TeacherCache, "fill", fill)
-    flips = {"flips": options.pop("flips", False)}
-    recipe = method(LABELS, *terms, teacher=True, **options)
-    train(StagedNet(seed=1), recipe, teacher=StagedNet(seed=2), settings={"epochs": 3, **flips})
+    settings = {"epochs": 3, "flips": "flips" in options}
+    recipe = method(LABELS, *terms, teacher=True, **{k: v for k, v in options.items() if k != "flips"})
+    train(StagedNet(seed=1), recipe, teacher=StagedNet(seed=2), settings=settings)
 
 
 def test_a_teacher_in_training_mode_normalises_by_the_batch_and_stays_as_it_was(
@@ -268,8 +271,7 @@ def test_below_the_middle_everything_learns_and_nothing_else(train, method, stat
     assert changed == below
 
 
-def test_a_weight_decays_from_epoch_to_epoch(train, method, state, same):
-    """Three epochs are those of three stages with weights by hand."""
+def test_a_weight_decays_from_epoch_to_epoch(train, method):
     constant = {"schedule": "constant", "optimiser": "sgd", "momentum": 0.0, "epochs": 3}
     found: list[list[float]] = []
     whole = StageModule.on_train_epoch_start

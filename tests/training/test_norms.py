@@ -32,22 +32,28 @@ def test_of_another_width_it_is_not_taken():
     with pytest.raises(LayerError, match="no BatchNorm with 6 channels before the layer '2'"):
         norm_names(network, ["2"], IMAGES)
     bare = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, affine=False))
-    with pytest.raises(LayerError, match="no BatchNorm with 4 channels"):
+    with pytest.raises(LayerError, match=r"before the layer '1' .* has neither weight nor bias"):
         norm_names(bare, ["1"], IMAGES)
+    later = nn.Sequential(bare[0], nn.BatchNorm2d(4), bare[1])  # the first does not say what comes out
+    with pytest.raises(LayerError, match="'2', the last BatchNorm before the layer '2'"):
+        norm_names(later, ["2"], IMAGES)
 
 
-@pytest.mark.parametrize("name", ["resnet8x4", "vgg_small"])
-def test_the_networks_stages_before_the_relu_have_one(name):
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet8x4", [f"stage{k}.0.norm2" for k in (1, 2, 3)]),  # not the one in the shortcut
+        ("plain20", [f"stage{k}.2.norm2" for k in (1, 2, 3)]),
+        ("wrn_16_2", ["stage2.0.norm1", "stage3.0.norm1", "norm"]),
+        ("vgg_small", [f"features.block{k}.norm" for k in (1, 2, 3)]),
+        ("resnet18", [f"layer{k}.1.bn2" for k in (1, 2, 3, 4)]),
+    ],
+)
+def test_of_the_networks_stages_before_the_relu_it_is_that_of_the_last_convolution(name, expected):
     network = build_network(name, num_classes=3, image_shape=(3, 32, 32), seed=0)
     layers = layers_of(network, "{stages_preact}")
     images = torch.randn(2, 3, 32, 32)
-    found = norms_of(network, norm_names(network, layers, images))
-    values = {}
-    for layer in layers:
-        module = network.get_submodule(layer)
-        module.register_forward_hook(lambda _m, _i, output, layer=layer: values.setdefault(layer, output))
-    network(images)
-    assert [norm.shape[1] for norm in found] == [values[layer].shape[1] for layer in layers]
+    assert norm_names(network, layers, images) == tuple(expected)
 
 
 def test_batch_statistics_are_those_of_training_and_leave_nothing_behind():

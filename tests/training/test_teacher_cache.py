@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from kdprobe.networks import build_network
 from kdprobe.recipes import Source
 from kdprobe.storage import SnapshotStore
 from kdprobe.training.teacher_cache import TeacherCache
@@ -93,6 +94,20 @@ def test_kept_outputs_are_what_the_network_says(tmp_path, net, train_data):
     assert torch.allclose(
         cache.outputs(torch.full((16,), 39))["teacher_logits"][:1], alone["teacher_logits"], atol=1e-6
     )
+
+
+@pytest.mark.parametrize("recipe", ["at", "nst"])
+def test_kept_features_of_a_network_with_channels_last_in_memory_change_nothing_either(train, same, recipe):
+    """The order in memory decides how sums over channels round."""
+    ends = []
+    for cache in (True, False):
+        student, teacher = (
+            build_network("vgg_small", num_classes=3, image_shape=(3, 8, 8), seed=seed, widths=(16, 8))
+            for seed in (0, 9)
+        )
+        train(student, recipe, teacher=teacher, settings=THREE, test_data=None, cache_teacher=cache)
+        ends.append(student.state_dict())
+    assert same(*ends)
 
 
 def test_nothing_is_left_behind(net, train, tmp_path):
