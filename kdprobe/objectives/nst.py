@@ -41,13 +41,14 @@ def memory_bytes(inputs: Mapping[str, Any], batch_size: int) -> int:
     """Bytes that `nst` holds for a batch of `batch_size`: matrices of pairs of channels or cells, normalised maps.
 
     inputs: student_features and teacher_features of any batch, for their shapes. About what is kept for the
-    backward pass; the gradients, and the copy of a larger student's maps averaged down, come on top.
+    backward pass; the gradients come on top.
     """
     total = 0
     for student, teacher in zip(inputs["student_features"], inputs["teacher_features"], strict=True):
         height, width = common_size(student, teacher)
         channels, cells = (student.shape[1], teacher.shape[1]), height * width
-        elements = sum(channels) * cells + min(_of_cells(cells), _of_channels(*channels))
+        averaged = student.shape[1] * cells if student.shape[2:] != (height, width) else 0
+        elements = sum(channels) * cells + averaged + min(_of_cells(cells), _of_channels(*channels))
         total += elements * torch.promote_types(student.dtype, torch.float32).itemsize
     return batch_size * total
 

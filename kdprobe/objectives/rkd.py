@@ -48,8 +48,9 @@ def rkd_angle(student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
 
 
 def _angle_bytes(inputs: Mapping[str, Tensor], batch_size: int) -> int:
-    """Bytes of `rkd_angle` at its largest: tables (B, B, B) of both networks, in float64 while they are made."""
-    return 40 * batch_size**3
+    """About the bytes of `rkd_angle` at its largest: tables (B, B, B) and rows of both networks, in float64."""
+    student, teacher = (inputs[f"{who}_feature"][0].numel() for who in ("student", "teacher"))
+    return 40 * batch_size**3 + batch_size * (16 * student + 8 * teacher)
 
 
 rkd_angle.memory_bytes = _angle_bytes

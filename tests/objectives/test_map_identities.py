@@ -148,7 +148,7 @@ def kept_bytes(student: tuple[torch.Tensor, ...], teacher: tuple[torch.Tensor, .
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("student", "teacher"),
-    [((16, 8, 8), (24, 8, 8)), ((64, 4, 4), (128, 4, 4)), ((40, 5, 5), (3, 5, 5))],
+    [((16, 8, 8), (24, 8, 8)), ((64, 4, 4), (128, 4, 4)), ((40, 5, 5), (3, 5, 5)), ((40, 10, 10), (3, 5, 5))],
 )
 def test_nst_says_what_it_holds(student, teacher, dtype):
     features = {"student_features": layers(0, dtype, 2, (student,))}

@@ -207,8 +207,8 @@ def test_batches_that_differ_are_refused_and_shown(name):
         OBJECTIVES[name](**flat)
 
 
-@pytest.mark.parametrize("batch", [16, 40])
-def test_the_memory_of_angles_grows_with_the_cube_of_the_batch_and_is_said(batch):
+@pytest.mark.parametrize(("batch", "width"), [(16, 5), (40, 5), (8, 4096)])
+def test_the_memory_of_angles_grows_with_the_cube_of_the_batch_and_is_said(batch, width):
     """What autograd keeps is a part of it; while tables are made, a few more are held."""
     kept = {}
 
@@ -217,9 +217,10 @@ def test_the_memory_of_angles_grows_with_the_cube_of_the_batch_and_is_said(batch
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    student = rows(0, batch=batch).requires_grad_()
+    student, teacher = (rows(seed, batch=batch, width=width) for seed in (0, 1))
+    student.requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        values = rkd_angle(student, rows(1, batch=batch))
-    said = rkd_angle.memory_bytes({"student_feature": student}, batch)
+        values = rkd_angle(student, teacher)
+    said = rkd_angle.memory_bytes({"student_feature": student, "teacher_feature": teacher}, batch)
     assert sum(kept.values()) < said < 5 * sum(kept.values())
     assert values.shape == (batch,)
