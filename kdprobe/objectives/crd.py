@@ -67,6 +67,8 @@ class Contrastive(nn.Module):
         self.register_buffer("teacher_memory", torch.empty(count, width).uniform_(-bound, bound))
         self.register_buffer("log_z", torch.zeros(2))  # student's and teacher's anchors
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self._z_is_known = False  # what `batches` says from the second batch on, without asking a GPU
+        self.register_load_state_dict_post_hook(lambda own, _keys: setattr(own, "_z_is_known", False))
 
     def forward(
         self,
@@ -96,6 +98,7 @@ class Contrastive(nn.Module):
             self.teacher_memory = self._remembered(self.teacher_memory, indices, teacher)
             self.log_z = torch.stack([first, second])
             self.batches = self.batches + 1
+            self._z_is_known = True
         return of_student + of_teacher
 
     def _embedded(self, embedding: nn.Linear, feature: Tensor) -> Tensor:
@@ -107,8 +110,7 @@ class Contrastive(nn.Module):
         """log Z, and the loss (B,) of `anchors` (B, width) against `memory`, computed from logarithms."""
         scores = anchors @ memory.mT / self.temperature
         own = (anchors * memory[indices]).sum(dim=1) / self.temperature
-        # A step must not wait for a GPU to say which batch this is; on a processor it need not.
-        if not (self.batches.is_cpu and self.batches > 0):
+        if not self._z_is_known:
             log_z = torch.where(self.batches > 0, log_z, self._first_log_z(scores, own, drawn))
         noise = self.negatives / len(memory)
         level = math.log(noise + _EPS) + log_z

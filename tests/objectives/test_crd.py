@@ -153,7 +153,7 @@ def test_z_is_that_of_the_first_batch_for_good():
     assert torch.equal(loss.log_z, first) and int(loss.batches) == 2
 
 
-def test_on_a_processor_later_batches_do_not_pay_for_z(monkeypatch):
+def test_later_batches_do_not_pay_for_z(monkeypatch):
     """It takes longer than all the rest of a step."""
     asked, worked_out = [], Contrastive._first_log_z
     monkeypatch.setattr(
@@ -174,6 +174,14 @@ def test_what_is_stored_continues_as_if_nothing_had_happened():
     for step in (1, 2):
         assert torch.equal(loss(**given(step)), later(**given(step)))
     assert all(torch.equal(a, b) for a, b in zip(memories(loss), memories(later), strict=True))
+
+
+def test_one_that_goes_back_to_its_beginning_finds_its_z_anew():
+    loss = built()
+    beginning = {name: value.clone() for name, value in loss.state_dict().items()}
+    first = loss(**given(0))
+    loss.load_state_dict(beginning)
+    assert torch.equal(loss(**given(0)), first)
 
 
 def test_nothing_is_remembered_in_evaluation_mode():
