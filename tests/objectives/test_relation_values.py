@@ -7,6 +7,7 @@ import pytest
 import torch
 from objectives.relation_cases import rows
 from oracles import objectives_relations as oracle
+from torchdistill.losses import mid_level as losses
 
 from kdprobe.errors import InputError
 from kdprobe.objectives import (
@@ -183,9 +184,6 @@ def test_soft_darkrank_refuses_lists_whose_orders_are_too_many():
 
 
 def theirs(name: str, student: torch.Tensor, teacher: torch.Tensor, **options) -> torch.Tensor:
-    losses = pytest.importorskip(
-        "torchdistill.losses.mid_level", reason="torchdistill is not installed (extra: test)"
-    )
     given = ({"layer": {"output": each}} for each in (student, teacher))
     if name == "RKDLoss":
         return losses.RKDLoss("layer", "layer", **options, reduction="mean")(*given)

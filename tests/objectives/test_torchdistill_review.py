@@ -2,12 +2,9 @@
 
 import pytest
 import torch
+from torchdistill.losses import mid_level as losses
 
 from kdprobe.objectives import hcl
-
-losses = pytest.importorskip(
-    "torchdistill.losses.mid_level", reason="torchdistill is not installed (extra: test)"
-)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 16])
