@@ -3,9 +3,10 @@
 import hashlib
 import importlib.util
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from kdprobe.errors import ConfigError
+from kdprobe.errors import ConfigError, KdprobeError
 from kdprobe.paths import expanded
 
 _REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
@@ -14,6 +15,20 @@ _REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 def is_reference(name: str) -> bool:
     """True if `name` has the form ``file.py:function``."""
     return _REFERENCE.fullmatch(name) is not None
+
+
+@contextmanager
+def users_code(failed: str, after: str = "") -> Iterator[None]:
+    """Whatever fails inside, where code of the user's own may run, is raised as a ConfigError of one sentence.
+
+    `failed`: what could not be done; then come the error's type (a KdprobeError explains itself) and words, and
+    `after`. The error is its cause. What is meant for the interpreter (KeyboardInterrupt, SystemExit) goes through.
+    """
+    try:
+        yield
+    except Exception as error:  # a user's code raises any type; raised again, as cause
+        kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{failed}: {kind}{' '.join(str(error).split())}{after}") from error
 
 
 def load_function(reference: str) -> Callable:
@@ -32,12 +47,8 @@ def load_function(reference: str) -> Callable:
     module_name = f"kdprobe_external_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     module = importlib.util.module_from_spec(spec)
-    try:
+    with users_code(f"{path} could not be executed", after="."):
         spec.loader.exec_module(module)
-    # Nothing is swallowed: it is raised again with the file's name, which the error alone does not say. What is meant
-    # for the interpreter (KeyboardInterrupt, SystemExit) goes through.
-    except Exception as error:  # a user's file raises what it likes; raised again with its name
-        raise ConfigError(f"{path} could not be executed: {type(error).__name__}: {error}.") from error
     function = getattr(module, match["function"], None)
     if not callable(function):
         raise ConfigError(f"{path} has no function {match['function']!r}; define it or correct the name.")

@@ -96,10 +96,7 @@ def _read_torch(path: Path) -> WeightFile:
             return WeightFile(torch.load(path, map_location="cpu", weights_only=True), {})
     except MemoryError:
         raise  # says nothing against the file
-    # The unpickler runs on whatever bytes the file holds and then raises nearly every built-in error
-    # (UnpicklingError, RuntimeError, EOFError, KeyError, struct.error, ...): all mean that it cannot be read, and each
-    # is raised again as the cause of one that names the file.
-    except Exception as error:  # torch.load on foreign bytes raises nearly every type; raised again as damage
+    except Exception as error:  # an unpickler on foreign bytes raises any type; raised again, as cause
         foreign = _FOREIGN.search(str(error))
         if foreign:
             raise SnapshotCorruptError(

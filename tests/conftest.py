@@ -14,8 +14,6 @@ def real_data() -> Path:
     """The folder of real photographs named by KDPROBE_DATA; without it the tests that need them are skipped."""
     folder = os.environ.get("KDPROBE_DATA")
     if not folder:
-        # Their owners do not allow the photographs to be passed on with the code: a clone has none. CI has them.
-        pytest.skip(
-            "KDPROBE_DATA is not set: photographs that may not be passed on with the code are not at hand"
-        )
+        # A clone has none, for their owners do not allow them to be passed on with the code; CI has them.
+        pytest.skip("KDPROBE_DATA is not set: it names the photographs, which no clone may contain")
     return Path(folder)

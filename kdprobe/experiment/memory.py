@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from kdprobe.errors import ConfigError, KdprobeError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.forecast import size
 from kdprobe.experiment.setup import device
+from kdprobe.external import users_code
 from kdprobe.objectives import find_objective
 from kdprobe.recipes import Stage, Term
 
@@ -27,17 +27,9 @@ def memory_note(
     counts = getattr(find_objective(term.objective), "memory_bytes", None)
     if counts is None:
         return None
-    try:
+    failed = f"{name}: in its stage {stage.name!r} {term.objective} cannot be computed"
+    with users_code(failed, after=" (while its memory was counted)"):
         each = int(counts(takes, config.training.batch_size, **term.options))
-    except KdprobeError as error:
-        raise ConfigError(
-            f"{name}: in its stage {stage.name!r} {term.objective} cannot be computed: {error}"
-        ) from error
-    except Exception as error:  # a user's own code may raise anything; its name must stand beside it
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"{name}: memory_bytes of {term.objective} cannot be computed: {type(error).__name__}: {reason}"
-        ) from error
     need, where = each * (1 + len(stage.peers)), device(config)
     free = free_memory(where)
     sentence = (

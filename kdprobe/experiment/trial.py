@@ -16,6 +16,7 @@ from kdprobe.experiment.memory import memory_note
 from kdprobe.experiment.setup import Material, device
 from kdprobe.experiment.sources import bare_network
 from kdprobe.experiment.teachers import Teaches
+from kdprobe.external import users_code
 from kdprobe.objectives import find_objective, is_connector
 from kdprobe.recipes import LAYER, Stage, Term
 from kdprobe.training.checks import check_values
@@ -138,26 +139,19 @@ def _try(
     """What a user should be told of the memory that `term` holds."""
     objective, takes = find_objective(term.objective), {name: given[name] for name in term.inputs}
     note = memory_note(config, member.name, stage, term, takes)
-    try:
-        with torch.enable_grad():
-            if is_connector(objective):
-                values = objective(takes, **term.options).to(device(config))(**takes)
-            else:
-                values = objective(**takes, **term.options)
-    # The loss may be the user's own code, which may raise anything. Nothing is swallowed: it is raised again with the
-    # names of network, stage and loss, so that the user knows which of several failed.
-    except Exception as error:  # a user's loss raises what it likes; raised again with its name
-        kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
-        reason = kind + " ".join(str(error).split())
-        if {"teacher_feature", "teacher_features"} & {*term.inputs}:
-            each = _teacher(stage, teachers)
-            raise ConfigError(
-                f"{_imitates(config, member, stage)} of its teacher {each.source.network} ({each.origin.built[0]}), "
-                f"and {term.objective} cannot compare the two: {reason} [{_shapes(takes)}]"
-            ) from error
-        raise ConfigError(
-            f"{member.name}: in its stage {stage.name!r} {term.objective} cannot be computed: {reason}"
-        ) from error
+    failed, after = f"{member.name}: in its stage {stage.name!r} {term.objective} cannot be computed", ""
+    if {"teacher_feature", "teacher_features"} & {*term.inputs}:
+        each = _teacher(stage, teachers)
+        failed = (
+            f"{_imitates(config, member, stage)} of its teacher {each.source.network} ({each.origin.built[0]}), "
+            f"and {term.objective} cannot compare the two"
+        )
+        after = f" [{_shapes(takes)}]"
+    with users_code(failed, after), torch.enable_grad():
+        if is_connector(objective):
+            values = objective(takes, **term.options).to(device(config))(**takes)
+        else:
+            values = objective(**takes, **term.options)
     try:
         check_values(term.objective, values, given["labels"].shape)
     except ConfigError as error:

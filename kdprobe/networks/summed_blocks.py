@@ -19,8 +19,8 @@ _BLOCKS = {
 }
 
 
-class SummedBasicBlock(BasicBlock):
-    """Two 3x3 convolutions with BatchNorm and a shortcut around them."""
+class _Summed:
+    """`residual` and a shortcut around it."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -28,22 +28,24 @@ class SummedBasicBlock(BasicBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(self.sum(self.residual(x), shortcut))
+
+
+class SummedBasicBlock(_Summed, BasicBlock):
+    """Two 3x3 convolutions with BatchNorm."""
+
+    def residual(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.sum(self.bn2(self.conv2(out)), shortcut))
+        return self.bn2(self.conv2(out))
 
 
-class SummedBottleneck(Bottleneck):
-    """Convolutions 1x1, 3x3 and 1x1 with BatchNorm and a shortcut around them."""
+class SummedBottleneck(_Summed, Bottleneck):
+    """Convolutions 1x1, 3x3 and 1x1 with BatchNorm."""
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.sum = Sum()
-
-    def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
+    def residual(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
-        return self.relu(self.sum(self.bn3(self.conv3(out)), shortcut))
+        return self.bn3(self.conv3(out))
 
 
 def summed_resnet(name: str) -> nn.Module:

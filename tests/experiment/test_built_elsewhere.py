@@ -4,11 +4,12 @@ import json
 
 import pytest
 import torch
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import changed, quietly
 
 from kdprobe.errors import ConfigError
 from kdprobe.storage import SnapshotStore
 
+pytestmark = pytest.mark.usefixtures("runs_trained_only")
 NETWORK = """
 import torch
 from torch import nn
@@ -24,11 +25,6 @@ class Net(nn.Module):
 def net(num_classes, image_shape):
     return Net(num_classes, image_shape[0] * image_shape[1] * image_shape[2])
 """
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    trained_only(monkeypatch)
 
 
 @pytest.fixture

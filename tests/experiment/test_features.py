@@ -5,13 +5,14 @@ import warnings
 
 import pytest
 import torch
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import changed, quietly
 
 from kdprobe.errors import ConfigError
 from kdprobe.experiment.members import members
 from kdprobe.storage import SnapshotStore, read_json
 from kdprobe.training.module import StageModule
 
+pytestmark = pytest.mark.usefixtures("runs_trained_only")
 LOSSES = '''
 import torch
 from torch import nn
@@ -52,11 +53,6 @@ def huge(student_logits):
 
 huge.memory_bytes = lambda inputs, batch_size: 10**15
 '''
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    trained_only(monkeypatch)
 
 
 @pytest.fixture

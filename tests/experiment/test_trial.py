@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from experiment.quick import changed, quietly, trained_only
+from experiment.quick import changed, quietly
 
 from kdprobe.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("runs_trained_only")
 LOSSES = """
 import torch
 
@@ -23,11 +24,6 @@ def slope(student_logits):
 def others(student_logits):
     return student_logits.topk(4, dim=0).values[0].sum() + 0 * student_logits.sum(1)
 """
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    trained_only(monkeypatch)
 
 
 def own(folder, *terms, **stage):

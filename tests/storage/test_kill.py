@@ -136,9 +136,11 @@ def traced(folder, inject):
         os.kill(child, signal.SIGKILL)
         ended(child, trigger, heard)
         tracer.wait()
-        # Many containers forbid one process to trace another (ptrace); then nothing can be injected into system calls.
-        # The same calls fail from within in test_faults.py, and the kills above need no tracer: neither is skipped.
-        pytest.skip(f"this system does not let strace attach (ptrace is forbidden): {line.strip()}")
+        # Many containers forbid one process to trace another (ptrace), and then no system call can be made to fail from
+        # outside. The same calls fail from within in test_faults.py, and the kills above need no tracer.
+        pytest.skip(
+            f"this system forbids strace to attach, which makes system calls fail here: {line.strip()}"
+        )
     go(trigger, heard)
     result = ended(child, trigger, heard)
     tracer.wait()

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import warnings
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -25,6 +26,13 @@ def maps(epoch):
     return EntropyResult(
         torch.full((1, 2, 2), float(epoch)), torch.zeros(1, 2, 2), (Outcome.OK,), {"epoch": epoch}
     )
+
+
+def noted(words):
+    """What fails inside has `words` beside it."""
+    stack = ExitStack()
+    stack.push(lambda _kind, error, _trace: error and error.add_note(words))
+    return stack
 
 
 def program(folder, done):
@@ -129,13 +137,10 @@ def sweep(recorded, folder, states_at):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             disk.put(folder)
-            try:
+            with noted(f"before change {at} ({log[at : at + 1]}), on the disk: {disk.files.keys()}"):
                 check(folder, done)
                 if len(seen) % 5 == 0:
                     go_on(folder)
-            except Exception as error:  # nothing is swallowed: raised below, with the disk on which it failed
-                error.add_note(f"before change {at} ({log[at : at + 1]}), on the disk: {disk.files.keys()}")
-                raise
     return len(seen)
 
 
