@@ -10,9 +10,9 @@ those of 32 px: with three, all logits of an untrained network are often negativ
 nothing of them). Of both a handful (--images photographs of each class to learn from, of Tiny ImageNet three times as
 many, and --images to test on) stands in the native layout in --work: tables cut short, the photographs links. Student
 (preset's method `feature`, at the last tap, so that all layers below it learn), baseline and teacher are trained by
-`run_experiment`, which measures the last tap; the other taps, and what was trained for another preset, are measured by
-`compare_networks`. Networks for 32 px are trained for each preset, those for 224 px once, for the first of the presets
-(the paper leaves open all in which its training differs from the released code's).
+`train_experiment`; each tap is measured by `compare_networks`. Networks for 32 px are trained for each preset, those
+for 224 px once, for the first of the presets (the paper leaves open all in which its training differs from the released
+code's).
 
 What differs from the presets: two epochs; no pretrained convolutions; `jacobian` with few probes instead of
 `decomposed`; the sample filter from epoch 1 on, and none if it leaves no image (the row says so); measure.path epochs
@@ -38,10 +38,10 @@ import logging
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import nan, prod
 from multiprocessing import get_context
@@ -57,7 +57,7 @@ from kdprobe.cli.preset import with_preset
 from kdprobe.errors import InputError, KdprobeError
 from kdprobe.estimator import Jacobian
 from kdprobe.estimator.solvers import SOLVERS
-from kdprobe.experiment import ExperimentConfig, compare_networks, read_config, run_experiment
+from kdprobe.experiment import ExperimentConfig, compare_networks, read_config, train_experiment
 from kdprobe.experiment.config import PRESETS
 from kdprobe.experiment.presets import preset_settings
 from kdprobe.networks import NetworkEntry, build_network, list_networks
@@ -174,34 +174,26 @@ def settings(task: Task, tap: str) -> dict:
     return asked
 
 
-def config_of(
-    command: Sequence[str], preset: str, asked: Mapping[str, Any], home: Path | None = None
-) -> ExperimentConfig:
-    """As the command line makes it: `command` with its arguments, the preset, then what is asked for."""
+def config_of(preset: str, asked: Mapping[str, Any]) -> ExperimentConfig:
+    """As the command line makes it: the preset, then what is asked for."""
     parser = make_parser()
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
-    arguments = [*command, "--preset", preset, *(f"--{name}={text}" for name, text in texts.items())]
-    given = parser.parse_args(arguments)
-    made = parser.instantiate(
-        with_preset(parser, arguments, given, home=None if home is None else str(home))
-    )[command[0]]
+    arguments = ["run", "--preset", preset, *(f"--{name}={text}" for name, text in texts.items())]
+    made = parser.instantiate(with_preset(parser, arguments, parser.parse_args(arguments)))["run"]
     return ExperimentConfig(**{name: made[name] for name in ExperimentConfig.__dataclass_fields__})
 
 
 def counted(
-    call: Callable[[ExperimentConfig], ExperimentSummary],
-    config_for: Callable[[Mapping[str, Any]], ExperimentConfig],
-    asked: Mapping[str, Any],
+    call: Callable[[ExperimentConfig], ExperimentSummary], config: ExperimentConfig
 ) -> tuple[ExperimentSummary, str]:
-    """What `call` finds with the config of `asked`, without sample filter if that leaves no image; and a note."""
+    """What `call` finds with `config`, without sample filter if that leaves no image; and a note."""
     try:
-        return call(config_for(asked)), ""
+        return call(config), ""
     except InputError as error:
         if "sample filter" not in str(error):
             raise
-    return call(
-        config_for({**asked, "measure.sample_filter": "none"})
-    ), "no image passed the sample filter: none used"
+    unfiltered = replace(config, measure=replace(config.measure, sample_filter="none"))
+    return call(unfiltered), "no image passed the sample filter: none used"
 
 
 def _networks(folder: Path) -> list[Path]:
@@ -215,24 +207,22 @@ def _trained(folder: Path) -> bool:
 def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path, failed: str = "") -> dict:
     """Trains what is not trained yet and measures one tap; `failed`: why there is nothing to measure."""
     asked, began = settings(task, tap), (time.perf_counter(), time.process_time())
-    if (preset, tap) == (trained, taps(task.entry)[-1]):
-        call = partial(run_experiment, folder=folder, say=lambda _text: None, show_progress=False)
-        config_for = partial(config_of, ["run"], preset)
-    else:
-        pair = [str(network) for network in _networks(folder)]
-        call = partial(compare_networks, *pair, show_progress=False)
-        config_for = partial(config_of, ["compare", *pair], preset, home=folder / "config.yaml")
-        asked["measure.path"] = "epochs"
+    first = (preset, tap) == (trained, taps(task.entry)[-1])
+    if not first:
+        asked["measure.path"] = "epochs"  # only the last tap's weights were followed step by step
+    config = config_of(preset, asked)
     summary, note = None, failed
     try:
+        if first:
+            train_experiment(config, folder, say=lambda _text: None, show_progress=False)
         if not failed:
-            summary, note = counted(call, config_for, asked)
-    except (
-        KdprobeError
-    ) as error:  # a training that diverges, no image that could be measured: that too is an answer
+            call = partial(compare_networks, *_networks(folder), show_progress=False)
+            summary, note = counted(call, config)
+    # a training that diverges, no image that could be measured: that too is an answer
+    except KdprobeError as error:
         note = str(error).replace(",", ";")
     taken = {"seconds": time.perf_counter() - began[0], "cpu_seconds": time.process_time() - began[1]}
-    return _row(task, trained, preset, tap, folder, config_for(asked), summary) | taken | {"note": note}
+    return _row(task, trained, preset, tap, folder, config, summary) | taken | {"note": note}
 
 
 def _row(

@@ -12,6 +12,7 @@ _LAZY = {
     "read_config": "kdprobe.experiment.folders",
     "report_again": "kdprobe.experiment.later",
     "run_experiment": "kdprobe.experiment.run",
+    "train_experiment": "kdprobe.experiment.run",
 }
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "read_config",
     "report_again",
     "run_experiment",
+    "train_experiment",
 ]
 
 

@@ -1,7 +1,7 @@
 """``kdprobe run``: from data to report. What is finished is found again, what is not is done."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -44,7 +44,30 @@ def run_experiment(
     it, and whatever data, networks and layers say that cannot be used: all of it before the first training step, as far
     as it can be known then.
     """
-    folder = Path(folder)
+    with _trained(config, Path(folder), say, show_progress) as (config, material, found):
+        networks = [
+            measurable(config, material, member) for member in measured_members(config, material, found)
+        ]
+        measure_all(networks, show_progress=show_progress)
+        return publish(config, material, networks, Path(folder), unmeasured_networks(config, material, found))
+
+
+def train_experiment(
+    config: ExperimentConfig, folder: str | Path, *, say: Say = print, show_progress: bool = True
+) -> None:
+    """Trains the networks of the experiment in `folder` and no more; `run_experiment` and the others go on from there.
+
+    Goes on where it was stopped; raises as `run_experiment`.
+    """
+    with _trained(config, Path(folder), say, show_progress):
+        pass
+
+
+@contextmanager
+def _trained(
+    config: ExperimentConfig, folder: Path, say: Say, show_progress: bool
+) -> Iterator[tuple[ExperimentConfig, Material, list[Member]]]:
+    """The settled config, the data and the trained networks; inside, no other process works in `folder`."""
     with ExitStack() as stack:
         if folder.is_dir():
             stack.enter_context(sole_run(folder))
@@ -55,11 +78,7 @@ def run_experiment(
             stack.enter_context(sole_run(folder))
         write_config(config, folder)
         train_all(config, material, found, say=say, show_progress=show_progress)
-        networks = [
-            measurable(config, material, member) for member in measured_members(config, material, found)
-        ]
-        measure_all(networks, show_progress=show_progress)
-        return publish(config, material, networks, folder, unmeasured_networks(config, material, found))
+        yield config, material, found
 
 
 def failed_writes(config: ExperimentConfig, folder: str | Path) -> int:

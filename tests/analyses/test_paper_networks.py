@@ -13,6 +13,7 @@ from analyses.paper_networks import Task, config_of, counted, settings, taps
 from kdprobe.data import load_data
 from kdprobe.errors import InputError, TrainingError
 from kdprobe.estimator import SOLVERS, EntropyEstimator, Jacobian
+from kdprobe.experiment.config import ExperimentConfig, MeasureConfig
 from kdprobe.networks import build_network, list_networks
 
 NETWORKS = {entry.name: entry for entry in list_networks()}
@@ -106,7 +107,7 @@ def test_every_network_is_asked_for_at_its_own_size_under_both_presets(name, pho
     offered = taps(one.entry)
     assert {"conv", "fc1", "fc2", "fc3"} == set(offered) or {"stage3", "pool", "logits"} <= set(offered)
     for preset in one.presets:
-        config = config_of(["run"], preset, settings(one, offered[-1]))
+        config = config_of(preset, settings(one, offered[-1]))
         assert config.preset == preset and config.model == name and config.students == ["feature"]
         assert config.data.image_size == one.entry.image_shape[-1]
         assert config.data.name == ("tiny_imagenet" if one.small else "cub_200_2011")
@@ -129,28 +130,25 @@ def test_values_before_a_relu_say_the_same_as_those_after_it():
 
 
 def test_a_filter_that_leaves_nothing_is_left_out_and_said():
-    asked = []
+    asked, config = [], ExperimentConfig(measure=MeasureConfig(sample_filter="released"))
 
     def call(config):
-        asked.append(config)
-        if "measure.sample_filter" not in config:
+        asked.append(config.measure.sample_filter)
+        if config.measure.sample_filter != "none":
             raise InputError("The sample filter leaves no image.")
         return "summary"
 
-    assert counted(call, lambda values: values, {"a": 1}) == (
-        "summary",
-        "no image passed the sample filter: none used",
-    )
-    assert asked == [{"a": 1}, {"a": 1, "measure.sample_filter": "none"}]
+    assert counted(call, config) == ("summary", "no image passed the sample filter: none used")
+    assert asked == ["released", "none"]
 
     def fail(_config):
         raise InputError("No probe image could be measured.")
 
     with pytest.raises(InputError, match="could be measured"):
-        counted(fail, lambda values: values, {})
+        counted(fail, config)
 
 
-@pytest.mark.slow  # two experiments with their reports
+@pytest.mark.slow  # two experiments
 def test_rows_for_both_presets_and_none_is_done_twice(photographs, read, tmp_path, monkeypatch):
     monkeypatch.setattr(paper_networks, "taps", lambda _entry: ["conv", "fc3"])
     monkeypatch.setattr(torch, "set_num_threads", lambda _count: None)
@@ -200,7 +198,7 @@ def test_a_training_that_diverges_is_a_row_with_its_reason(photographs, tmp_path
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "config.yaml").write_text("model: vgg_small\ndata: {image_size: 32}\n")
-    monkeypatch.setattr(paper_networks, "run_experiment", diverges)
+    monkeypatch.setattr(paper_networks, "train_experiment", diverges)
     row = paper_networks.row_of(one, "paper", "paper", taps(one.entry)[-1], folder)
     assert row["note"] == "The loss became inf; so it stops."
     assert np.isnan([row["accuracy_student"], row["n_fg_student"], row["accuracy_teacher"]]).all()
