@@ -216,6 +216,7 @@ def row_of(task: Task, trained: str, preset: str, tap: str, folder: Path, failed
         if first:
             train_experiment(config, folder, say=lambda _text: None, show_progress=False)
         if not failed:
+            config = replace(read_config(folder), preset=preset, measure=config.measure)
             call = partial(compare_networks, *_networks(folder), show_progress=False)
             summary, note = counted(call, config)
     # a training that diverges, no image that could be measured: that too is an answer
@@ -236,7 +237,7 @@ def _row(
 ) -> dict:
     records = {record["role"]: record for record in map(read_json, (folder / "networks").glob("*/run.json"))}
     found = {network.role: network for network in summary.networks} if summary else {}
-    parameters, shapes = _network(folder)
+    parameters, shapes = _network(config)
     row = {
         "network": task.entry.name,
         "preset": preset,
@@ -263,9 +264,8 @@ def _row(
     return row | {"train_seconds": float(sum(record["seconds"] for record in records.values()))}
 
 
-def _network(folder: Path) -> tuple[int, dict[str, tuple[int, ...]]]:
-    """Parameters and shapes of the taps of the networks trained there."""
-    config = read_config(folder)
+def _network(config: ExperimentConfig) -> tuple[int, dict[str, tuple[int, ...]]]:
+    """Parameters and shapes of the taps of the network that is trained."""
     shape = (3, config.data.image_size, config.data.image_size)
     with torch.device("meta"):
         model = build_network(

@@ -195,10 +195,7 @@ def test_a_training_that_diverges_is_a_row_with_its_reason(photographs, tmp_path
         raise TrainingError("The loss became inf, so it stops.")
 
     one = task("vgg_small", photographs, tmp_path)
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "config.yaml").write_text("model: vgg_small\ndata: {image_size: 32}\n")
     monkeypatch.setattr(paper_networks, "train_experiment", diverges)
-    row = paper_networks.row_of(one, "paper", "paper", taps(one.entry)[-1], folder)
+    row = paper_networks.row_of(one, "paper", "paper", taps(one.entry)[-1], tmp_path / "out")
     assert row["note"] == "The loss became inf; so it stops."
     assert np.isnan([row["accuracy_student"], row["n_fg_student"], row["accuracy_teacher"]]).all()
