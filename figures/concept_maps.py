@@ -5,13 +5,12 @@ DIR is a finished experiment (comparison.json and tables/ in it); STEM_01.pdf, S
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from kdprobe.errors import InputError, KdprobeError
+from kdprobe.errors import KdprobeError
 from kdprobe.plots import maps_figure, save
-from kdprobe.records import ConceptMaps
 from kdprobe.report import read_summary
+from kdprobe.report.results import maps_of_networks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     stem = options.out or options.experiment / "figures" / "concept_maps"
     try:
         maps = read_summary(options.experiment).maps
-        figures = [maps_figure(_chosen(image, options.networks)) for image in maps]
+        figures = [maps_figure(maps_of_networks(image, options.networks)) for image in maps]
     except KdprobeError as error:
         print(error, file=sys.stderr)
         return 2
@@ -35,19 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
     for k, figure in enumerate(figures, start=1):
         print(*save(figure, f"{stem}_{k:02d}"), sep="\n")
     return 0
-
-
-def _chosen(maps: ConceptMaps, names: list[str] | None) -> ConceptMaps:
-    if names is None:
-        return maps
-    unknown = [name for name in names if name not in maps.entropy]
-    if unknown:
-        raise InputError(f"no maps of {unknown[0]!r}; there are maps of: {', '.join(maps.entropy)}")
-    return replace(
-        maps,
-        entropy={name: maps.entropy[name] for name in names},
-        concepts={name: maps.concepts[name] for name in names},
-    )
 
 
 if __name__ == "__main__":

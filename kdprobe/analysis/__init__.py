@@ -1,7 +1,7 @@
 """Measure a snapshot, measure a run, compare runs."""
 
 from kdprobe.analysis.images import EffectiveImages, SampleFilter, common_images, effective_images
-from kdprobe.analysis.maps import chosen_epochs, concept_maps
+from kdprobe.analysis.maps import chosen_epochs, concept_maps, unit_maps
 from kdprobe.analysis.measure import (
     MeasurePlan,
     MeasureSettings,
@@ -13,6 +13,7 @@ from kdprobe.analysis.measure import (
     settings_record,
 )
 from kdprobe.analysis.measurement import Measurement, load_measurement, load_noise, weight_names
+from kdprobe.analysis.pooled import pooled_comparisons, pooled_values
 from kdprobe.analysis.step_path import PATH_FILE, step_path
 from kdprobe.analysis.summary import (
     CountSettings,
@@ -24,6 +25,7 @@ from kdprobe.analysis.summary import (
     metric_intervals,
     network_values,
 )
+from kdprobe.analysis.unit import MeasuredNetwork, Unit
 
 __all__ = [
     "PATH_FILE",
@@ -31,9 +33,11 @@ __all__ = [
     "EffectiveImages",
     "MeasurePlan",
     "MeasureSettings",
+    "MeasuredNetwork",
     "Measurement",
     "NetworkValues",
     "SampleFilter",
+    "Unit",
     "analysed_snapshots",
     "ceiling",
     "chosen_epochs",
@@ -50,8 +54,11 @@ __all__ = [
     "missing_shards",
     "network_values",
     "plan_measurement",
+    "pooled_comparisons",
+    "pooled_values",
     "seconds_per_image",
     "settings_record",
     "step_path",
+    "unit_maps",
     "weight_names",
 ]

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 
 from kdprobe.analysis.measurement import Measurement
 from kdprobe.analysis.summary import CountSettings
+from kdprobe.analysis.unit import Unit
 from kdprobe.data import LabelledImages, Probe
 from kdprobe.metrics import concept_cells
 from kdprobe.records import ConceptMaps
@@ -61,6 +63,32 @@ def concept_maps(
             )
         )
     return found
+
+
+def unit_maps(unit: Unit, *, images: int, epochs: int) -> list[ConceptMaps]:
+    """Maps of the first `images` images of `unit` for baseline and students; a grey plane stands for the photograph."""
+    shown = {name: network.measured for name, network in unit.networks.items() if network.role != "teacher"}
+    places = {name: _places(measured) for name, measured in shown.items()}
+    shared = sorted(set.intersection(*(set(each) for each in places.values())))
+    chosen = [shared[k] for k in chosen_epochs(len(shared) - 1, epochs)]
+    entropy = {name: shown[name].entropy[[places[name][epoch] for epoch in chosen]] for name in shown}
+    concepts = {
+        name: concept_cells(maps, unit.foreground, unit.settings.margin, unit.settings.scope)
+        for name, maps in entropy.items()
+    }
+    return [
+        ConceptMaps(
+            image_id=unit.ids[row],
+            label=unit.classes[int(unit.labels[row])],
+            image=np.full((*unit.foreground.shape[1:], 3), 0.85),
+            foreground=unit.foreground[row].numpy(),
+            foreground_cells=unit.foreground[row].numpy(),
+            epochs=tuple(chosen),
+            entropy={name: maps[:, row].numpy() for name, maps in entropy.items()},
+            concepts={name: maps[:, row].numpy() for name, maps in concepts.items()},
+        )
+        for row in range(min(images, len(unit.ids)))
+    ]
 
 
 def _places(measured: Measurement) -> dict[int, int]:

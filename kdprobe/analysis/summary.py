@@ -79,7 +79,7 @@ def network_values(
     A network with its final weights alone has no D and rho.
     """
     counted = settings if len(measured.epochs) > 1 else settings.last_alone
-    first = _first(measured, counted)
+    first = first_counted(measured, counted)
     later = measured.entropy[first:], measured.std_error[first:]
     deviations = None if measured.noise is None else measured.noise[first:]
     path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
@@ -90,7 +90,7 @@ def network_values(
         path,
         noise=deviations,
         redraws=settings.redraws,
-        seed=_redraw_seed(name, measured, settings),
+        seed=redraw_seed(name, measured, settings),
         **counted.rules,
     )
     if len(measured.epochs) == 1:
@@ -100,12 +100,12 @@ def network_values(
     return NetworkValues(values, noise, tuple(epoch - measured.epochs[0] for epoch in measured.epochs))
 
 
-def _first(measured: Measurement, settings: CountSettings) -> int:
+def first_counted(measured: Measurement, settings: CountSettings) -> int:
     """Place of the first epoch that enters D and rho."""
     return 0 if settings.initial or len(measured.epochs) == 1 else 1
 
 
-def _redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
+def redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
     """One seed for all networks, whose noise came from the same random numbers; without `noise` nothing is shared."""
     own = () if measured.noise is not None else (name,)
     return derive_seed(settings.seed, "redraw", *own)
@@ -149,7 +149,7 @@ def curves(
         measured.std_error,
         noise=measured.noise,
         redraws=settings.redraws,
-        seed=_redraw_seed(name, measured, settings),
+        seed=redraw_seed(name, measured, settings),
     )
     noisy = [counted(copy) for copy in copies]
     return {
@@ -171,7 +171,7 @@ def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) 
     """rho of the last epoch's maps had they never changed, measured with the noise of each epoch that enters rho."""
     if len(measured.epochs) < 2:
         return None
-    first = _first(measured, settings)
+    first = first_counted(measured, settings)
     value = noise_ceiling(
         measured.entropy[-1],
         measured.std_error[first:],

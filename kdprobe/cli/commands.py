@@ -5,6 +5,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser, Namespace
 
 from kdprobe.cli.preset import with_preset
+from kdprobe.errors import ConfigError
 from kdprobe.experiment import (
     compare_networks,
     failed_writes,
@@ -45,6 +46,38 @@ def compare(parser: ArgumentParser, arguments: list[str], options: Namespace) ->
         write_json(asked.json, comparison_json(summary))
         print(f"comparison  {asked.json}")
     return 0
+
+
+def sweep(_parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
+    from kdprobe.experiment.sweep import (
+        plan_table,
+        publish_sweep,
+        read_sweep,
+        run_sweep,
+        sweep_ahead,
+        with_roots,
+    )
+
+    asked, folder = options.sweep, Path(options.sweep.out)
+    config = with_roots(read_sweep(asked.sweep), dict(_root(text) for text in asked.root))
+    if asked.dry_run:
+        print(plan_table(list(sweep_ahead(config, folder)), folder))
+        return 0
+    failed = run_sweep(config, folder, minutes=asked.minutes)
+    for sentence in failed:
+        print(f"failed: {sentence}")
+    publish_sweep(folder, folder / "tables")
+    print(f"tables      {folder / 'tables'}")
+    return 1 if failed else 0
+
+
+def _root(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise ConfigError(
+            f"Expected --root as NAME=DIR, got {text!r}; NAME is a data set's name in the sweep."
+        )
+    return name, path
 
 
 def report(_parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:

@@ -1,7 +1,9 @@
-"""``kdprobe run | measure | compare | report | presets | methods | data | inspect | pack | unpack | export | import``.
+"""``kdprobe run | measure | compare | sweep | report | presets | methods | data | inspect | pack | unpack | export |
+import``.
 
-Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged; 2 after one sentence on what was wrong; 3 if
-``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is imported before a command is known.
+Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged, or some of a ``sweep`` failed; 2 after one
+sentence on what was wrong; 3 if ``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is
+imported before a command is known.
 """
 
 import sys
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kdprobe: {error.strerror or error}{where}; what is finished is kept.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        goes_on = arguments[:1] in (["run"], ["measure"])
+        goes_on = arguments[:1] in (["run"], ["measure"], ["sweep"])
         hint = "the same command goes on where it stopped" if goes_on else "give the same command again"
         print(f"kdprobe: interrupted; {hint}.", file=sys.stderr)
         return 130

@@ -36,6 +36,31 @@ def make_parser() -> ArgumentParser:
     compare.add_argument("--json", default=None, metavar="FILE", help="write the comparison there as well")
     commands.add_subcommand("compare", compare, help="compare a student with a baseline")
 
+    sweep = ArgumentParser(
+        description="Run experiments of one kind: seeds x networks x data sets x layers x methods, and pool them. "
+        "Goes on where it was stopped; what is finished is never done again; what fails is named and costs the others "
+        "nothing."
+    )
+    sweep.add_argument(
+        "sweep", metavar="SWEEP.yaml", help="data, models, seeds, layers, students, base (see the README)"
+    )
+    sweep.add_argument("--out", default="sweep", metavar="DIR", help="folder of the sweep")
+    sweep.add_argument(
+        "--root",
+        nargs="+",
+        default=[],
+        metavar="NAME=DIR",
+        help="folders of the data sets, by their names in the sweep",
+    )
+    sweep.add_argument("--minutes", type=float, default=None, help="begin nothing new after so many minutes")
+    sweep.add_argument(
+        "--dry_run",
+        "--dry-run",
+        action="store_true",
+        help="show the plan with its time and disk space, and stop",
+    )
+    commands.add_subcommand("sweep", sweep, help="run and pool many experiments of one kind")
+
     report = ArgumentParser(
         description="Write tables, figures and report of an experiment anew from what was measured."
     )

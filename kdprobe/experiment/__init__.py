@@ -12,6 +12,7 @@ _LAZY = {
     "read_config": "kdprobe.experiment.folders",
     "report_again": "kdprobe.experiment.later",
     "run_experiment": "kdprobe.experiment.run",
+    "sweep_units": "kdprobe.experiment.sweep",
     "train_experiment": "kdprobe.experiment.run",
 }
 
@@ -23,6 +24,7 @@ __all__ = [
     "read_config",
     "report_again",
     "run_experiment",
+    "sweep_units",
     "train_experiment",
 ]
 

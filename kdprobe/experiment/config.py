@@ -93,6 +93,8 @@ class MeasureConfig:
     Args:
         layer: a tap of the network (conv, fc1, fc2, fc3) or a dotted module path.
         images: number of probe images, from the training split, un-augmented.
+        probe_seed: which images these are; null: the experiment's seed. With a number, experiments of other seeds are
+            measured on the same images, as far as they train on them.
         foreground_share: lowest and highest share of foreground pixels of a probe image.
         grid: cells along each side.
         protocol: which sigma is reported: cheng2020, cheng2020_resnet, fixed_distortion or converged.
@@ -121,6 +123,7 @@ class MeasureConfig:
 
     layer: str = "fc1"
     images: int = 32
+    probe_seed: int | None = None
     foreground_share: tuple[float, float] = (0.05, 0.6)
     grid: int = 16
     protocol: str = "cheng2020"

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -14,6 +14,8 @@ from kdprobe.experiment.members import Member, members
 from kdprobe.experiment.setup import Material, build_empty, with_image_size
 from kdprobe.recipes import load_recipe
 from kdprobe.storage import load_state, write_json
+
+T = TypeVar("T")
 
 
 def read_config(folder: str | Path) -> ExperimentConfig:
@@ -28,12 +30,17 @@ def read_config(folder: str | Path) -> ExperimentConfig:
 
 def config_of(path: str | Path) -> ExperimentConfig:
     """The config in the YAML file `path`, the rest as by default. Raises ConfigError if it is none."""
+    return read_yaml(ExperimentConfig, path)
+
+
+def read_yaml(kind: type[T], path: str | Path) -> T:
+    """The record of `kind` that the YAML file `path` holds, strictly. Raises ConfigError if it is none."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as a config ({error}); give a YAML file.") from error
     try:
-        return _filled(ExperimentConfig, yaml.safe_load(text))
+        return filled(kind, yaml.safe_load(text))
     except ConfigError:
         raise
     except (yaml.YAMLError, TypeError, ValueError) as error:
@@ -41,7 +48,8 @@ def config_of(path: str | Path) -> ExperimentConfig:
         raise ConfigError(f"{path} cannot be read as a config ({reason}); correct or remove it.") from error
 
 
-def _filled(kind: type, values: dict[str, Any]) -> Any:
+def filled(kind: type[T], values: dict[str, Any]) -> T:
+    """The record of `kind` with `values` by name, inner records too. Raises TypeError for what does not fit."""
     if not isinstance(values, dict):
         raise TypeError(f"expected settings by name, got {values!r}")
     hints = get_type_hints(kind)
@@ -52,7 +60,7 @@ def _filled(kind: type, values: dict[str, Any]) -> Any:
     made = {}
     for name, value in values.items():
         if is_dataclass(hints[name]):
-            made[name] = _filled(hints[name], value)
+            made[name] = filled(hints[name], value)
         else:
             made[name] = (
                 tuple(value) if isinstance(value, list) and get_origin(hints[name]) is tuple else value

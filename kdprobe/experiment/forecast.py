@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from kdprobe.data import LabelledImages
+from kdprobe.errors import ConfigError
 from kdprobe.estimator.solvers.deviations import REPLICATES
 from kdprobe.storage import snapshot_bytes
 from kdprobe.training import TrainingSettings
@@ -25,6 +26,14 @@ class Forecast:
     measuring_seconds: float
     disk_bytes: int
     free_bytes: int
+
+    def checked(self) -> "Forecast":
+        """Itself. Raises ConfigError if there is not enough disk."""
+        if self.disk_bytes > self.free_bytes:
+            raise ConfigError(
+                f"{self.sentence()} There is not enough of it: free some, or choose another --out."
+            )
+        return self
 
     def sentence(self) -> str:
         total = self.training_seconds + self.measuring_seconds

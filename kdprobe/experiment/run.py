@@ -7,27 +7,21 @@ from pathlib import Path
 
 import yaml
 
-from kdprobe.analysis import missing_shards, seconds_per_image
 from kdprobe.errors import ConfigError
+from kdprobe.experiment.ahead import ahead
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.connector_costs import connector_bytes
-from kdprobe.experiment.costs import Costs
 from kdprobe.experiment.counting import check_filter
-from kdprobe.experiment.epochs import kept_by_stage
 from kdprobe.experiment.folders import settled
-from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, seconds_per_epoch
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
 from kdprobe.experiment.members import Member, member_settings, members
 from kdprobe.experiment.publish import publish
-from kdprobe.experiment.setup import Material, build, build_empty, load_material, measure_plan
+from kdprobe.experiment.setup import Material, load_material
 from kdprobe.experiment.specification import check_members
-from kdprobe.experiment.teachers import teachers_of
 from kdprobe.experiment.train_all import train_all
-from kdprobe.experiment.unmeasured import differs, measured_members, reason_unmeasured, unmeasured_networks
+from kdprobe.experiment.unmeasured import measured_members, unmeasured_networks
 from kdprobe.records import ExperimentSummary
 from kdprobe.storage import write_atomically
-from kdprobe.storage.resume import ResumeStore
 
 Say = Callable[[str], None]
 
@@ -44,7 +38,7 @@ def run_experiment(
     it, and whatever data, networks and layers say that cannot be used: all of it before the first training step, as far
     as it can be known then.
     """
-    with _trained(config, Path(folder), say, show_progress) as (config, material, found):
+    with trained(config, Path(folder), say, show_progress) as (config, material, found):
         networks = [
             measurable(config, material, member) for member in measured_members(config, material, found)
         ]
@@ -59,12 +53,12 @@ def train_experiment(
 
     Goes on where it was stopped; raises as `run_experiment`.
     """
-    with _trained(config, Path(folder), say, show_progress):
+    with trained(config, Path(folder), say, show_progress):
         pass
 
 
 @contextmanager
-def _trained(
+def trained(
     config: ExperimentConfig, folder: Path, say: Say, show_progress: bool
 ) -> Iterator[tuple[ExperimentConfig, Material, list[Member]]]:
     """The settled config, the data and the trained networks; inside, no other process works in `folder`."""
@@ -104,7 +98,7 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
         say(note)
     _check_counting(config, found)
     say(_headline(config, material, found))
-    say(_forecast(config, material, found, folder).sentence())
+    say(ahead(config, material, found, folder).checked().sentence())
     return found, material
 
 
@@ -144,53 +138,3 @@ def _headline(config: ExperimentConfig, material: Material, found: list[Member])
         f"{width} x {height} pixels, "
         f"{len(material.probe.ids)} probe images; networks: {', '.join(member.name for member in found)}."
     )
-
-
-def _forecast(config: ExperimentConfig, material: Material, found: list[Member], folder: Path) -> Forecast:
-    """Tries out a training step and an estimate; counts only what is not done yet. Checks the layer on the way."""
-    model = build(config, material, "baseline")
-    plan = measure_plan(config, model, material.probe)
-    costs = Costs(
-        config, material, lambda m: seconds_per_epoch(m, material.train, material.test, config.training)
-    )
-    training, disk = 0.0, 10_000_000
-    maps = {False: 0, True: 0}  # of networks of the students' architecture, and of a teacher of another one
-    unfinished = [member for member in found if member.record() is None]
-    if unfinished:
-        disk += costs.resume(unfinished)
-    for member in found:
-        measured, new = reason_unmeasured(config, material, member) is None, 0
-        if member in unfinished:
-            points = ResumeStore(member.folder)
-            disk -= sum(path.stat().st_size for path in points.files())
-            kept, analysed = _epochs(config, member, points.epoch())
-            teachers = teachers_of(config, material, member, found)
-            training += costs.training(member, teachers, points.epoch() or 0)
-            disk += kept * costs.snapshot(member)
-            disk += connector_bytes(config, material, member, teachers, points.epoch())
-            new = analysed * len(plan.probe.ids) if measured else 0
-        elif measured:
-            ready = measurable(config, material, member)
-            new = missing_shards(member.folder, ready.snapshots, ready.plan) * min(16, len(plan.probe.ids))
-        maps[member.role == "teacher" and differs(config)] += new
-    measuring = 0.0
-    for other, number in maps.items():
-        if number:
-            network = build_empty(config, material, "teacher") if other else model
-            measuring += number * seconds_per_image(network, plan)
-            disk += number * map_bytes(plan.settings.grid)
-    forecast = Forecast(training, measuring, disk, free_bytes(folder))
-    if disk > forecast.free_bytes:
-        raise ConfigError(
-            f"{forecast.sentence()} There is not enough of it: free some, or choose another --out."
-        )
-    return forecast
-
-
-def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int]:
-    """Epochs after `done`, the last noted, whose weights are kept; and all that are analysed."""
-    stages = kept_by_stage(config, member)
-    analysed = len(stages[member.recipe.analysed_stage])
-    last_alone = member.role == "teacher" and config.measure.teacher == "last"
-    kept = {epoch for stage in stages for epoch in stage if done is None or epoch > done}
-    return len(kept), 1 if last_alone else analysed

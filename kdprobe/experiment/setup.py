@@ -43,7 +43,7 @@ def with_image_size(config: ExperimentConfig) -> ExperimentConfig:
 
 
 def load_material(config: ExperimentConfig) -> Material:
-    """Both splits and the probe images. What is drawn is drawn by the experiment's seed."""
+    """Both splits and the probe images. What is drawn is drawn by the experiment's seed, or the probe's own."""
     data = config.data
     options = {
         "root": data.root,
@@ -60,7 +60,7 @@ def load_material(config: ExperimentConfig) -> Material:
         train,
         measure.images,
         foreground_share=measure.foreground_share,
-        seed=config.seed,
+        seed=config.seed if measure.probe_seed is None else measure.probe_seed,
         grid=measure.grid,
         rule=measure.cell_rule,
     )

@@ -13,20 +13,20 @@ from kdprobe.analysis import (
     compare,
     concept_maps,
     curves,
-    effective_images,
     judge,
     metric_intervals,
     network_values,
     settings_record,
 )
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.counting import count_settings, counting_sentences, sample_filter
-from kdprobe.experiment.measuring import Measurable, measured, with_noise
+from kdprobe.experiment.counting import count_settings, counting_sentences
+from kdprobe.experiment.gathered import gather
+from kdprobe.experiment.measuring import Measurable, with_noise
 from kdprobe.experiment.preset_notes import preset_notes
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.schedules import schedule_notes
 from kdprobe.experiment.setup import Material
-from kdprobe.experiment.unmeasured import architecture_notes, mute_teachers
+from kdprobe.experiment.unmeasured import architecture_notes
 from kdprobe.metrics import METRICS
 from kdprobe.records import ExperimentSummary, NetworkSummary, UnmeasuredNetwork
 
@@ -42,12 +42,8 @@ def summarise(
     `others` taught and were not measured.
     """
     settings = count_settings(config)
-    whole = {m.member.name: measured(config, m, noise=False) for m in found}
-    mute = mute_teachers(config, [(m.member, whole[m.member.name]) for m in found])
-    found = [m for m in found if m.member.name not in [network.name for network in mute]]
-    whole = {m.member.name: whole[m.member.name] for m in found}
-    shown = [m.member.name for m in found if m.member.role != "teacher"] or [m.member.name for m in found]
-    usable, filtered = _images(config, material, whole, shown)
+    gathered = gather(config, material, found)
+    found, whole, usable = gathered.found, gathered.whole, gathered.usable
     foreground = material.probe.foreground_cells[usable]
     values, networks, bare = {}, [], []
     for m in found:  # the noise of one network at a time: it is the bulk of what was measured
@@ -65,7 +61,7 @@ def summarise(
             hypotheses += judge(against, settings)
     maps = concept_maps(
         whole,
-        shown,
+        gathered.shown,
         material.probe,
         material.train,
         usable,
@@ -81,32 +77,15 @@ def summarise(
         maps=tuple(maps),
         settings={"config": asdict(config), "measurement": settings_record(_first(found).plan)},
         provenance={**provenance(), "trained": {m.member.name: _training(m) for m in found}},
-        notes=(*_notes(config, material, found, whole, bare), *filtered),
+        notes=(*_notes(config, material, found, whole, bare), *gathered.notes),
         counting=counting_sentences(config),
-        unmeasured=(*others, *mute),
+        unmeasured=(*others, *gathered.mute),
     )
 
 
 def _first(found: Sequence[Measurable]) -> Measurable:
     """The first that is no teacher, if there is one: a teacher may be of another architecture."""
     return next((m for m in found if m.member.role != "teacher"), found[0])
-
-
-def _images(
-    config: ExperimentConfig, material: Material, whole: dict[str, Measurement], networks: list[str]
-) -> tuple[torch.Tensor, list[str]]:
-    """Which probe images count, and what the sample filter did; it asks `networks`, those that are compared."""
-    usable, chosen = common_images(whole), sample_filter(config)
-    if chosen is None:
-        return usable, []
-    found = effective_images(whole, networks, material.probe.foreground_cells, chosen)
-    kept = ", ".join(f"{name} {count}" for name, count in found.by_network.items())
-    note = (
-        f"Sample filter of the released code: {int(found.images.sum())} of {len(usable)} probe images count, those "
-        f"that all networks keep (each for itself: {kept}). These are images on which a late network already discards "
-        "more on the background, so the counts favour the first hypothesis."
-    )
-    return found.images, [note]
 
 
 def _network(

@@ -28,14 +28,13 @@ from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
-import torch
 
 from kdprobe.errors import InputError
 from kdprobe.metrics.checks import choice, positive_count
+from kdprobe.metrics.image_columns import STATISTICS, image_columns
 from kdprobe.metrics.resampling import Resampled
 from kdprobe.records import Interval
 
-STATISTICS = ("mean", "std", "var")
 VERDICTS = ("supported", "contradicted", "undecided")
 MIN_IMAGES = 6  #: the smallest n with 2 * 0.5**n < 5 %
 
@@ -94,26 +93,18 @@ def paired_difference(
     )
 
 
-def _interval(values, signs, noises, statistic, seed, level, resamples) -> Interval:
+def interval_settings(statistic: str, level: float, resamples: int) -> None:
+    """Raises InputError for a statistic, level or number of resamples that no interval can have."""
     choice("statistic", statistic, STATISTICS)
     positive_count("resamples", resamples)
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1; got {level!r} (the usual one is 0.95).")
-    columns = [_values(column) for column in values]
-    lengths = [len(column) for column in columns]
-    if len(set(lengths)) > 1:
-        raise InputError(f"A paired difference needs the same images in both; got {lengths} values.")
-    noises = [None if noise is None else _redraws(noise, lengths[0]) for noise in noises]
-    redraws = [len(noise) for noise in noises if noise is not None]
-    if len(set(redraws)) > 1:
-        raise InputError(
-            f"Redraws of both networks enter together; got {redraws}: redraw both equally often."
-        )
-    valid = ~np.isnan(sum(columns))
-    columns = [column[valid] for column in columns]
-    noises = [None if noise is None else noise[:, valid] for noise in noises]
-    columns, noises = _in_canonical_order(columns, noises)
-    n = int(valid.sum())
+
+
+def _interval(values, signs, noises, statistic, seed, level, resamples) -> Interval:
+    interval_settings(statistic, level, resamples)
+    columns, noises, kept = image_columns(values, noises)
+    n = len(kept)
     if n == 0:
         return Interval(value=nan, low=nan, high=nan, n=0)
     bootstrap_seed, noise_seed = np.random.SeedSequence(seed).spawn(2)
@@ -124,7 +115,7 @@ def _interval(values, signs, noises, statistic, seed, level, resamples) -> Inter
 
     from scipy import stats  # here, since it takes longer to import than all metrics together to compute
 
-    tail = stats.norm.cdf(-sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, n - 1))
+    tail = expanded_tail(level, n, 1)
     interval = stats.bootstrap(
         (np.arange(n),),
         resampled,
@@ -138,30 +129,12 @@ def _interval(values, signs, noises, statistic, seed, level, resamples) -> Inter
     return Interval(value=value, low=float(interval.low), high=float(interval.high), n=n)
 
 
-def _values(values: Any) -> np.ndarray:
-    values = torch.as_tensor(values, dtype=torch.float64).detach().cpu().numpy()
-    if values.ndim != 1 or np.isinf(values).any():
-        raise InputError(
-            f"Per-image values must be (N,), finite or NaN; got the shape {values.shape} or infinite values."
-        )
-    return values
+def expanded_tail(level: float, n: int, means: int) -> float:
+    """Tail probability of the expanded percentile interval for n images about so many `means` of their own."""
+    from scipy import stats
 
-
-def _redraws(noise: Any, images: int) -> np.ndarray:
-    noise = torch.as_tensor(noise, dtype=torch.float64).detach().cpu().numpy()
-    if noise.ndim != 2 or len(noise) == 0 or noise.shape[1] != images or np.isinf(noise).any():
-        raise InputError(
-            f"Noise redraws must be (R, {images}), finite or NaN; got shape {noise.shape} or infinite values."
-        )
-    return noise
-
-
-def _in_canonical_order(columns, noises):
-    """The images sorted by all that is known of them: neither draws nor sums depend on the given order."""
-    keys = [*columns, *(row for noise in noises if noise is not None for row in noise)]
-    order = np.lexsort(keys[::-1])
-    noises = [None if noise is None else noise[:, order] for noise in noises]
-    return [column[order] for column in columns], noises
+    free = n - means
+    return float(stats.norm.cdf(-sqrt(n / free) * stats.t.ppf((1 + level) / 2, free)))
 
 
 def verdict(interval: Interval, higher_is_better: bool) -> str:

@@ -33,7 +33,7 @@ class Resampled:
 
     def __init__(self, columns, signs, noises, statistic: str, generator: np.random.Generator):
         self.columns, self.signs, self.statistic, self.generator = columns, signs, statistic, generator
-        self.deviations = _deviations(noises, signs, statistic)
+        self.deviations = deviations(noises, signs, statistic)
 
     def exact(self, images: np.ndarray) -> np.ndarray:
         """(...,) of the images with these indices (..., n), without noise."""
@@ -45,7 +45,7 @@ class Resampled:
         return self.exact(images) + self.generator.choice(self.deviations, images.shape[:-1])
 
 
-def _deviations(noises, signs, statistic: str) -> np.ndarray:
+def deviations(noises, signs, statistic: str) -> np.ndarray:
     """(R,) of the redraws in which every noisy column has a value; a single 0 if there is none, or no noise."""
     pairs = zip(signs, noises, strict=True)
     redrawn = [sign * masked_statistic(noise, statistic) for sign, noise in pairs if noise is not None]

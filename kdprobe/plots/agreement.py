@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kdprobe.errors import InputError
-from kdprobe.plots.style import Style, house_style, network_styles, new_figure, plain_text, wrapped
+from kdprobe.plots.style import Named, Style, house_style, network_styles, new_figure, plain_text, wrapped
 from kdprobe.records import Interval
 
 Rows = Mapping[str, Interval]  #: what stands on a line of the panel -> its value
@@ -18,11 +17,6 @@ RANK_LABEL = "Spearman's rank correlation over the cells"
 TOP_LABEL = "foreground among the top 10 % of the cells / share"
 CHANCE = ("--", "chance")
 IMAGE = (":", "|image|, no network")
-
-
-class _Named(NamedTuple):
-    name: str
-    role: str
 
 
 def interval_rows(ax: Axes, networks: Mapping[str, Rows], styles: Mapping[str, Style]) -> Axes:
@@ -64,7 +58,7 @@ def agreement_figure(
     rank, top: network -> row -> interval; roles: network -> teacher, baseline or student; chance, image: shares for a
     map that says nothing and for |image| itself, drawn as lines.
     """
-    styles = network_styles([_Named(name, roles[name]) for name in rank])
+    styles = network_styles([Named(name, roles[name]) for name in rank])
     longest = max((len(rows) for rows in (*rank.values(), *top.values())), default=0)
     with house_style():
         height = 1.35 + 0.13 * max(3, len(rank)) * max(longest, 2)

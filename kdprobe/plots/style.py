@@ -40,6 +40,25 @@ HOUSE = {
     "svg.hashsalt": "kdprobe",
     "savefig.bbox": None,
 }
+#: Points of the labels and of all smaller text in figures for a printed page.
+LABEL_SIZE, SMALL_SIZE = 7.0, 6.0
+PAGE = {
+    **HOUSE,
+    "font.size": LABEL_SIZE,
+    "axes.labelsize": LABEL_SIZE,
+    "axes.titlesize": LABEL_SIZE,
+    "xtick.labelsize": SMALL_SIZE,
+    "ytick.labelsize": SMALL_SIZE,
+    "legend.fontsize": SMALL_SIZE,
+    "axes.linewidth": 0.6,
+}
+
+
+class Named(NamedTuple):
+    """What decides on a network's style."""
+
+    name: str
+    role: str  #: teacher, baseline or student
 
 
 class Style(NamedTuple):
@@ -57,7 +76,14 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def network_styles(networks: Sequence[NetworkSummary]) -> dict[str, Style]:
+@contextmanager
+def page_style() -> Iterator[None]:
+    """The house's settings with the smaller text of a printed page."""
+    with matplotlib.style.context(["default", PAGE]):
+        yield
+
+
+def network_styles(networks: Sequence[NetworkSummary | Named]) -> dict[str, Style]:
     """One style per network name: teachers black, dotted; baselines orange, dashed; students coloured."""
     own = {"teacher": [BLACK, "#7F7F7F"], "baseline": [ORANGE, "#8C6100"]}
     students = [BLUE, GREEN, PURPLE, VERMILION, SKY]

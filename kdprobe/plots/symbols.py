@@ -4,6 +4,8 @@ from kdprobe.metrics import METRICS
 
 #: In the order in which tables list them.
 METRIC_NAMES = tuple(METRICS)
+#: Those of a printed page: the variance says nothing that the standard deviation does not say.
+PAGE_METRICS = tuple(metric for metric in METRICS if metric != "learning_distance_var")
 MATH = {
     "n_foreground": r"$N_\mathrm{fg}$",
     "n_background": r"$N_\mathrm{bg}$",
@@ -22,6 +24,14 @@ TITLES = {
     "learning_distance_var": "learning distance, variance",
     "stability": "stability",
 }
+#: What is drawn beside the metrics: words, sign and unit.
+BESIDE = {
+    "accuracy": "test accuracy / share",
+    "stability_so_far": r"stability so far $\rho_k$ / share",
+    "path": r"weight distance $\Sigma\,\|\Delta w\|\,/\,\|w_0\|$",
+    "epoch": "training epoch $k$",
+    "margin": "margin $b$ / nats",
+}
 
 
 def unit(metric: str) -> str:
@@ -32,6 +42,15 @@ def unit(metric: str) -> str:
 def axis_label(metric: str) -> str:
     """Title, symbol and unit: "foreground concepts N_fg / cells"."""
     return f"{TITLES[metric]} {MATH[metric]} / {unit(metric)}"
+
+
+def page_label(name: str, *, broken: bool = False) -> str:
+    """The label of an axis on a printed page: of a metric or of what is drawn beside them.
+
+    broken: the sign and the unit on a line of their own.
+    """
+    label = BESIDE[name] if name in BESIDE else axis_label(name)
+    return label.replace(" $", "\n$", 1) if broken else label
 
 
 def direction(metric: str) -> str:

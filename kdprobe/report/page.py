@@ -1,20 +1,16 @@
 """The report: one HTML file that needs nothing beside it."""
 
 from base64 import b64encode
-from hashlib import sha256
-from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from kdprobe.metrics import METRICS
 from kdprobe.plots import curves_figure, interval_text, maps_figure, png_bytes, unit
 from kdprobe.records import Comparison, ConceptMaps, ExperimentSummary, Interval, NetworkSummary
 from kdprobe.report.comparison import plain
 from kdprobe.report.findings import notes, pairs
+from kdprobe.report.house import environment, style_sheet
 from kdprobe.report.words import LIMITS, MISSING_MAPS, WORDS
 
 
@@ -32,32 +28,31 @@ def write_report(summary: ExperimentSummary, folder: str | Path) -> Path:
 
 def render(summary: ExperimentSummary) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("kdprobe.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = files("kdprobe.report").joinpath("templates/report.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(
-        style=Markup(style),  # our own file; everything else stays escaped
-        style_digest=b64encode(sha256(style.encode()).digest()).decode(),
-        title=summary.title,
-        networks=summary.networks,
-        pairs=[pair | {"rows": [_difference_row(c) for c in pair["comparisons"]]} for pair in pairs(summary)],
-        metric_rows=[_metric_row(metric, summary.networks) for metric in WORDS],
-        accuracy=[_accuracy(network) for network in summary.networks],
-        unmeasured=[{"network": n, "value": _percent(n.accuracy)} for n in summary.unmeasured],
-        curves=_curves(summary),
-        maps=[_maps(maps) for maps in summary.maps],
-        missing_maps=MISSING_MAPS,
-        limits=LIMITS,
-        notes=notes(summary),
-        settings=list(_flat(plain(summary.settings))),
-        provenance=list(_flat(plain(summary.provenance))),
-        symbol=lambda metric: WORDS[metric],
-        difference=lambda c: _shown(c.difference, c.low, c.high, c.n, signed=True),
+    style, digest = style_sheet("report.css")
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            style=style,
+            style_digest=digest,
+            title=summary.title,
+            networks=summary.networks,
+            pairs=[
+                pair | {"rows": [_difference_row(c) for c in pair["comparisons"]]} for pair in pairs(summary)
+            ],
+            metric_rows=[_metric_row(metric, summary.networks) for metric in WORDS],
+            accuracy=[_accuracy(network) for network in summary.networks],
+            unmeasured=[{"network": n, "value": _percent(n.accuracy)} for n in summary.unmeasured],
+            curves=_curves(summary),
+            maps=[_maps(maps) for maps in summary.maps],
+            missing_maps=MISSING_MAPS,
+            limits=LIMITS,
+            notes=notes(summary),
+            settings=list(_flat(plain(summary.settings))),
+            provenance=list(_flat(plain(summary.provenance))),
+            symbol=lambda metric: WORDS[metric],
+            difference=lambda c: _shown(c.difference, c.low, c.high, c.n, signed=True),
+        )
     )
 
 

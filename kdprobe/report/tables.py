@@ -1,9 +1,7 @@
 """The numbers as tables: CSV for programs (full precision), Markdown and LaTeX for texts (rounded)."""
 
-import csv
-import re
 from collections.abc import Iterable, Sequence
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,8 @@ import numpy as np
 from kdprobe.metrics import METRICS
 from kdprobe.plots import interval_text, unit
 from kdprobe.records import Comparison, ExperimentSummary, Interval, NetworkSummary
-from kdprobe.report.comparison import CURVE_COLUMNS, map_arrays, plain
+from kdprobe.report.comparison import CURVE_COLUMNS, map_arrays
+from kdprobe.report.forms import csv_bytes, latex_lines, markdown_lines, md, tex
 from kdprobe.report.words import WORDS
 
 
@@ -22,14 +21,14 @@ def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "metrics.csv": _csv(
+        "metrics.csv": csv_bytes(
             ("network", "role", "metric", "value", "low", "high", "n", "unit"), _metrics(summary)
         ),
-        "comparisons.csv": _csv(
+        "comparisons.csv": csv_bytes(
             ("student", "baseline", "metric", "difference", "low", "high", "n", "verdict"),
             _comparisons(summary),
         ),
-        "curves.csv": _csv(CURVE_COLUMNS, _curves(summary.networks)),
+        "curves.csv": csv_bytes(CURVE_COLUMNS, _curves(summary.networks)),
         "metrics.md": markdown_table(summary).encode(),
         "metrics.tex": latex_table(summary).encode(),
     }
@@ -74,8 +73,8 @@ def markdown_table(summary: ExperimentSummary) -> str:
 def latex_table(summary: ExperimentSummary) -> str:
     """The same two tables in LaTeX; the preamble needs the package booktabs."""
     lines = ["% needs \\usepackage{booktabs}"]
-    lines += _latex(
-        ["metric", "unit", "better", *(n.name for n in summary.networks)],
+    lines += latex_lines(
+        ["metric", "unit", "better", *(tex(n.name) for n in summary.networks)],
         [
             [
                 WORDS[m].latex,
@@ -88,7 +87,7 @@ def latex_table(summary: ExperimentSummary) -> str:
     )
     if summary.comparisons:
         lines += ["", "\\medskip", ""]
-        lines += _latex(
+        lines += latex_lines(
             ["student", "baseline", "metric", "difference", "verdict"],
             [
                 [
@@ -106,44 +105,6 @@ def latex_table(summary: ExperimentSummary) -> str:
     return "\n".join(lines) + "\n"
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "−": "$-$",
-    "‖": r"$\|$",
-    "₀": "$_0$",
-    "²": "$^2$",
-}
-
-
-def tex(text: str) -> str:
-    """`text` as LaTeX prints it: nothing in it is a command, no bracket at its start an optional argument."""
-    escaped = "".join(_TEX.get(c, c) for c in _one_line(text))
-    return "{" + escaped + "}" if escaped.startswith(("[", "*")) else escaped
-
-
-def md(text: str) -> str:
-    """`text` as Markdown shows it, inside a table cell: no markup, no HTML, no new column."""
-    escaped = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#|~!$])", r"\\\1", escaped)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(text))
-
-
 def _better(metric: str) -> str:
     return "higher" if METRICS[metric].higher_is_better else "lower"
 
@@ -159,36 +120,7 @@ def _joined(found: Interval | None, signed: bool = False) -> str:
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [[md(cell) for cell in head], ["---"] * len(head), *([md(cell) for cell in row] for row in rows)]
-    return ["| " + " | ".join(line) + " |" for line in lines]
-
-
-def _latex(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    body = [" & ".join(row) + r" \\" for row in rows]
-    title = " & ".join(tex(cell) for cell in head) + r" \\"
-    columns = "l" * len(head)
-    return [
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
-        title,
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-
-
-def _csv(head: Sequence[str], rows: Iterable[Sequence]) -> bytes:
-    target = StringIO(newline="")
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([_field(value) for value in row] for row in rows)
-    return target.getvalue().encode()
-
-
-def _field(value) -> str:
-    value = plain(value)
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return markdown_lines([md(cell) for cell in head], [[md(cell) for cell in row] for row in rows])
 
 
 def _metrics(summary: ExperimentSummary) -> Iterable[tuple]:

@@ -191,6 +191,7 @@ def state_of(folder):
     return {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
 
 
+@pytest.mark.slow  # all methods of captum
 def test_from_an_experiment_to_tables_and_figure(experiment, read, tmp_path, capsys):
     before = state_of(experiment)
     assert main([str(experiment), "--out", str(tmp_path / "new" / "found"), "--images", "2"]) == 0

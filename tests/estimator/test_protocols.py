@@ -198,6 +198,7 @@ def test_converged_reports_where_the_gradient_vanishes(solver):
             assert loss(moved.tolist(), energy, scale, 7.0) > here
 
 
+@pytest.mark.slow  # long runs of samples
 def test_converged_is_stationary_for_a_curved_feature_too():
     """The energies are those at the reported sigma: slopes of V there, by brute force, meet the entropy term's."""
     from oracles.entropy import energies_by_differences
@@ -232,6 +233,7 @@ def test_clamped_cells_are_counted_for_every_protocol():
                 assert result.stats["clamped"] == [15.0, 15.0]
 
 
+@pytest.mark.slow  # long runs of samples
 def test_fixed_distortion_is_at_the_distortion_that_it_says():
     """V / sigma_f² at the reported sigma, by brute force, is 1.5 up to a step."""
     from oracles.entropy import distortion

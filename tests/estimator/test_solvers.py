@@ -182,6 +182,7 @@ def test_the_blend_moves_to_one_on_smooth_f():
     assert 0.85 < blends[2] < 1.15
 
 
+@pytest.mark.slow  # long runs of samples
 @pytest.mark.parametrize("activation", ["none", "relu"])
 def test_energies_of_a_relu_net_against_differences_of_the_distortion(activation):
     """Brute force far from the linear: V itself, differentiated numerically. `pathwise` is exact, `decomposed` near."""
@@ -255,6 +256,7 @@ def test_the_mean_shift_is_cross_fitted(pairs, size):
         torch.testing.assert_close(found[image].mean(0), expected)
 
 
+@pytest.mark.slow  # many repetitions
 def test_the_error_of_the_mean_shift_counts_the_noise_of_the_mean(monkeypatch):
     """Pairs of one refresh meet nearly the same mean: taken for independent they would hide half of the variance."""
     rounds, original = [], Rounds._add

@@ -47,8 +47,8 @@ def changed(config: ExperimentConfig = SMALL, **parts) -> ExperimentConfig:
 
 def untried(patch: pytest.MonkeyPatch) -> None:
     """Nothing is tried out beforehand, and no figures are drawn."""
-    patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 0.0)
-    patch.setattr("kdprobe.experiment.run.seconds_per_image", lambda *_: 0.0)
+    patch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
+    patch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
 
 

@@ -10,9 +10,9 @@ from experiment.test_killed import found as left_in
 
 from kdprobe.errors import ConfigError
 from kdprobe.experiment import measure_networks
+from kdprobe.experiment.ahead import ahead
 from kdprobe.experiment.checks import check_member
 from kdprobe.experiment.members import load_final, members
-from kdprobe.experiment.run import _forecast
 from kdprobe.experiment.setup import build, load_material
 from kdprobe.report import read_summary
 from kdprobe.storage import SnapshotStore, read_json, snapshot_bytes
@@ -63,7 +63,7 @@ def config(tmp_path_factory):
 def quick():
     with pytest.MonkeyPatch.context() as patch:
         untried(patch)
-        patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 10.0)
+        patch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 10.0)
         yield
 
 
@@ -142,11 +142,11 @@ def kept_of(folder, name):
     return SnapshotStore(folder / "networks" / name / "snapshots").list()
 
 
-def test_they_are_in_the_forecast(config, tmp_path):
+def test_they_are_in_theahead(config, tmp_path):
     material, networks = load_material(config), members(config, tmp_path)
     alone = changed(config, students=[])
-    whole = _forecast(config, material, networks, tmp_path)
-    part = _forecast(alone, material, members(alone, tmp_path), tmp_path)
+    whole = ahead(config, material, networks, tmp_path)
+    part = ahead(alone, material, members(alone, tmp_path), tmp_path)
     learner, wide = (snapshot_bytes(build(config, material, role)) for role in ("student", "teacher"))
     epochs = SMALL.training.epochs
     snapshots = (epochs + 1) * (learner + wide) + 5 * learner
@@ -157,6 +157,7 @@ def test_they_are_in_the_forecast(config, tmp_path):
     )
 
 
+@pytest.mark.slow  # a run for each place
 @pytest.mark.parametrize(
     "network, epoch",
     [

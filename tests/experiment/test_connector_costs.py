@@ -4,8 +4,8 @@ import json
 
 from experiment.quick import HINT, changed, quietly, trained_only
 
+from kdprobe.experiment.ahead import ahead
 from kdprobe.experiment.members import members
-from kdprobe.experiment.run import _forecast
 from kdprobe.experiment.setup import load_material
 
 
@@ -24,7 +24,7 @@ def test_the_forecast_has_the_snapshots_of_connectors_and_their_part_of_the_resu
     folder, found = tmp_path / "out", []
     for objective in ("feature_mse", "hint.py:Hint"):
         chosen = config(objective)
-        found.append(_forecast(chosen, load_material(chosen), members(chosen, folder), folder).disk_bytes)
+        found.append(ahead(chosen, load_material(chosen), members(chosen, folder), folder).disk_bytes)
     quietly(chosen, folder)
     written = [path.stat().st_size for path in (folder / "networks").glob("*/connectors/*/*.h5")]
     assert len(written) == 3  # of the stage's two epochs, and of its start

@@ -20,6 +20,13 @@ KEYS = {
     "schema", "name", "role", "specification", "provenance", "accuracy", "accuracy_by_epoch", "loss_by_epoch",
     "seconds", "steps", "stages", "epochs_not_kept", "failed_snapshots", "failed_notes",
 }  # fmt: skip
+#: one of each kind; the others are slow together
+AT_ONCE = ("label_smoothing", "kd", "feature", "crd", "takd", "kdcl_linear")
+RECIPES = [
+    name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow)
+    for name in list_recipes()
+    if name != "baseline"
+]
 pytestmark = pytest.mark.usefixtures("runs_trained_only")
 
 
@@ -29,7 +36,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("recipes") / "out"
 
 
-@pytest.mark.parametrize("name", [name for name in list_recipes() if name != "baseline"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_it_trains_to_the_end_moves_its_weights_and_is_found_again(name, folder):
     config = changed(CONFIG, students=[name])
     _, said = quietly(config, folder)

@@ -12,8 +12,8 @@ from failing_disk import unreadable
 
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment import failed_writes, run_experiment
+from kdprobe.experiment.ahead import ahead
 from kdprobe.experiment.members import members
-from kdprobe.experiment.run import _forecast
 from kdprobe.experiment.setup import build, load_material
 from kdprobe.storage import SnapshotStore, read_json, snapshot_bytes
 from kdprobe.training import Resume
@@ -32,7 +32,7 @@ def quick():
     """Nothing is tried out beforehand, and no figures are drawn."""
     with pytest.MonkeyPatch.context() as patch:
         untried(patch)
-        patch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 10.0)
+        patch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 10.0)
         patch.setattr("kdprobe.experiment.publish.write_report", lambda *_: None)
         yield
 
@@ -206,12 +206,12 @@ def test_a_failure_outside_the_analysed_stage_is_in_the_notes_too(tmp_path, monk
     assert said in summary.notes
 
 
-def test_what_is_trained_already_is_left_out_of_the_forecast(tmp_path):
+def test_what_is_trained_already_is_left_out_of_theahead(tmp_path):
     folder, material = tmp_path / "out", load_material(CONFIG)
     networks = members(CONFIG, folder)
-    fresh = _forecast(CONFIG, material, networks, folder)
+    fresh = ahead(CONFIG, material, networks, folder)
     interrupted(folder, 3)
-    later = _forecast(CONFIG, material, networks, folder)
+    later = ahead(CONFIG, material, networks, folder)
     one = snapshot_bytes(build(CONFIG, material, "teacher"))
     points = sum(path.stat().st_size for path in (folder / "networks" / "teacher").glob("resume*"))
     assert fresh.disk_bytes - later.disk_bytes == 4 * one + points

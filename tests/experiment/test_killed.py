@@ -41,8 +41,8 @@ def quick():
 
 def _quick(monkeypatch):
     monkeypatch.setattr("kdprobe.analysis.measure.SHARD", 2)
-    monkeypatch.setattr("kdprobe.experiment.run.seconds_per_epoch", lambda *_: 0.0)
-    monkeypatch.setattr("kdprobe.experiment.run.seconds_per_image", lambda *_: 0.0)
+    monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
+    monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
     monkeypatch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
     monkeypatch.setattr(
         "kdprobe.experiment.publish.write_report",
@@ -152,6 +152,7 @@ def run_to_the_end(folder: Path, events) -> int:
     pytest.fail("the run never came to its end")
 
 
+@pytest.mark.slow  # a process for each moment
 def test_killed_at_renames_syncs_and_removals(tmp_path, undisturbed):
     kills = run_to_the_end(tmp_path / "out", (event for _ in range(20) for event in (13, 40, 29, 55)))
     assert kills > 4

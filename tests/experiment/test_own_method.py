@@ -53,6 +53,7 @@ def own(tmp_path):
     return tmp_path / "mine" / "my_method.yaml"
 
 
+@pytest.mark.slow  # three runs
 def test_it_runs_beside_those_of_kdprobe_and_a_change_of_its_code_is_noticed(own, tmp_path, monkeypatch):
     untried(monkeypatch)
     config, folder = changed(students=["dkd", str(own)], data={"classes": ["0", "1", "4"]}), tmp_path / "out"

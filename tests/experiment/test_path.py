@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from experiment.quick import untried
 from experiment.test_run import TINY, quietly
 
 from kdprobe.errors import ConfigError, SnapshotError
@@ -22,7 +23,9 @@ STEPS = replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("path") / "out"
-    return folder, quietly(STEPS, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        untried(patch)
+        return folder, quietly(STEPS, folder)
 
 
 def test_it_is_what_the_training_wrote_down_of_the_layers_matrix(finished):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from experiment.quick import untried
 from experiment.test_run import TINY, quietly
 
 from kdprobe.experiment import compare_networks
@@ -28,7 +29,9 @@ def notes_of(summary, student):
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("schedules") / "out"
     other = replace(TINY, training=replace(TINY.training, student_learning_rate=0.01, schedule="log_decade"))
-    return folder, other, quietly(other, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        untried(patch)
+        return folder, other, quietly(other, folder)
 
 
 @pytest.mark.slow

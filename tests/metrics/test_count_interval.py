@@ -67,6 +67,7 @@ def test_the_baseline_entropy_is_redrawn_too():
     assert torch.equal(still.low, still.high) and torch.equal(still.low, still.value)
 
 
+@pytest.mark.slow  # simulated coverage
 @pytest.mark.parametrize("spread, cells, true", [(0.2, 32, 5), (0.25, 94, 20), (0.3, 160, 40)])
 def test_coverage_of_true_counts_under_correlated_noise(spread, cells, true):
     """400 true maps, each measured once with noise of 0.02 nats; nothing but the truth is compared with."""

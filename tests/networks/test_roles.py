@@ -108,6 +108,7 @@ def test_the_middle_is_where_the_distillation_tables_put_the_hint():
     assert layers_of(model, "{middle}") == layers_of(model, "{last}") == ("stage1",)
 
 
+@pytest.mark.slow  # every network
 def test_every_network_fills_every_role(entries):
     wanted = {"embedding", "stage1", "stage1_preact"}
     assert {name for name, entry in entries.items() if wanted <= set(entry.taps)} == set(entries)

@@ -109,6 +109,7 @@ def test_features_of_another_kind_than_the_weights_are_taken(name):
     assert torch.allclose(values.float(), call(ready(name), name, student, teacher), rtol=1e-5)
 
 
+@pytest.mark.slow  # finite differences of every weight
 @EVERY
 @pytest.mark.parametrize("training", [True, False])
 def test_gradients_of_features_and_parameters_are_those_of_autograds_own_check(name, training):

@@ -13,6 +13,7 @@ DRAWINGS = {
 }
 
 
+@pytest.mark.slow  # every figure in processes of their own
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_the_same_bytes_whatever_the_users_settings(tmp_path, name):
     first = save(DRAWINGS[name](), tmp_path / "new folder" / "v1.0 first")

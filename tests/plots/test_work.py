@@ -31,6 +31,7 @@ def test_nothing_to_draw_is_said(ax):
         work_panel(ax, [], SGD)
 
 
+@pytest.mark.slow  # many figures
 @pytest.mark.parametrize("count", [1, 2, 5, 9])
 def test_texts_keep_clear_of_each_other(count):
     name = "a rather long name of a case with $dollars$ epoch 12 classifier.fc1"

@@ -26,6 +26,7 @@ def experiment(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # every script twice
 @pytest.mark.parametrize(
     ("script", "names"),
     [("curves", ["curves"]), ("table", ["table"]), ("concept_maps", ["concept_maps_01", "concept_maps_02"])],

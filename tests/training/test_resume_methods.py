@@ -107,6 +107,7 @@ def stopping(monkeypatch, epoch: int) -> None:
     monkeypatch.setattr(Batches, "__iter__", iterate)
 
 
+@pytest.mark.slow  # every kind of method, stopped everywhere
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_in_every_epoch_it_ends_with_the_same_bytes(trained, same, tmp_path, monkeypatch, method):
     whole = trained(tmp_path / "whole", method)
@@ -124,6 +125,7 @@ def test_stopped_in_every_epoch_it_ends_with_the_same_bytes(trained, same, tmp_p
     assert not list(tmp_path.rglob("*-taught"))
 
 
+@pytest.mark.slow  # every kind of method
 def test_the_methods_differ_from_each_other(trained, same, tmp_path):
     """Else the test above would hold for a mechanism that does nothing."""
     ends = {}

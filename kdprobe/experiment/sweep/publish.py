@@ -1,0 +1,53 @@
+"""The tables of a sweep, from all of it that is finished."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from kdprobe.analysis import Unit, pooled_values, unit_maps
+from kdprobe.analysis.knowledge import COLUMNS, count_unit, tables_of
+from kdprobe.experiment.sweep.units import sweep_units
+from kdprobe.report import comparisons_csv, read_networks, write_sweep_tables
+from kdprobe.report.comparison import map_arrays
+from kdprobe.report.figure_script import file_name
+from kdprobe.report.forms import csv_bytes
+from kdprobe.storage import write_atomically
+
+STRIPS = {"images": 4, "epochs": 6}  #: of the first seed, in the concept strips
+
+
+def publish_sweep(sweep: str | Path, folder: str | Path) -> list[Path]:
+    """Writes every table of the sweep in the folder `sweep` into `folder`; returns their paths.
+
+    As numbers, which the scripts in figures/ draw: comparisons.csv, what the networks know (the tables of
+    kdprobe.analysis.knowledge) and strips-*.npz, concept maps without photographs. For a text: table, comparisons and
+    networks (.tex, .md, .html). Seeds are pooled over what is finished. Raises ConfigError as `sweep_units`.
+    """
+    folder, counted, files = Path(folder), [], {}
+    for unit in sweep_units(sweep):
+        counted.append(count_unit(unit))
+        files.setdefault(_strips_name(unit), _strips(unit))
+        del unit  # before the next one takes its room
+    comparisons = pooled_values(
+        (each.unit, {name: network.values for name, network in each.networks.items()}) for each in counted
+    )
+    files["comparisons.csv"] = comparisons_csv(comparisons)
+    for name, rows in tables_of(counted).items():
+        fields = ([row.get(column) for column in COLUMNS[name]] for row in rows)
+        files[f"{name}.csv"] = csv_bytes(COLUMNS[name], fields)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    written = write_sweep_tables(comparisons, read_networks(folder / "networks.csv"), folder)
+    return [folder / name for name in files] + written
+
+
+def _strips_name(unit: Unit) -> str:
+    return f"strips-{file_name(unit.key)}.npz"
+
+
+def _strips(unit: Unit) -> bytes:
+    target = BytesIO()
+    np.savez_compressed(target, **map_arrays(tuple(unit_maps(unit, **STRIPS))))
+    return target.getvalue()

@@ -1,0 +1,258 @@
+"""A sweep of small experiments: what it does, what it does not do twice, and what a failure costs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from experiment.quick import untried
+from PIL import Image
+
+from kdprobe.analysis import pooled_comparisons
+from kdprobe.cli.main import main
+from kdprobe.errors import ConfigError, TrainingError
+from kdprobe.experiment import read_config, run_experiment, sweep_units
+from kdprobe.experiment.folders import config_of
+from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.sweep import SweepConfig, plan_sweep, publish_sweep, run_sweep, sweep_ahead
+from kdprobe.metrics import METRICS
+from kdprobe.report import read_comparisons, read_networks
+from kdprobe.report.comparison import read_maps
+from kdprobe.storage import read_json
+
+SWEEP = SweepConfig(
+    data={
+        "three": {"data": {"images_per_class": 6, "classes": ["0", "1", "4"]}},
+        "two": {"data": {"images_per_class": 6, "classes": ["0", "1"]}},
+    },
+    models={"small": {"model_options": {"widths": [4, 4, 4], "fc": 6}}},
+    seeds=[0, 1],
+    layers=["fc1", "fc2"],
+    base={
+        "teacher": {"epochs": 2},
+        "training": {"epochs": 2, "classifier_epochs": 1, "batch_size": 4, "device": "cpu"},
+        "measure": {
+            "images": 4,
+            "foreground_share": [0.01, 0.9],
+            "grid": 8,
+            "tolerance": None,
+            "redraws": 2,
+            "resamples": 10,
+        },
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    untried(monkeypatch)
+
+
+def swept(sweep, folder, **options):
+    said = []
+    return run_sweep(sweep, folder, say=said.append, show_progress=False, **options), said
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        untried(patch)
+        assert swept(SWEEP, folder)[0] == []
+    return folder
+
+
+def test_every_seed_data_set_and_layer_is_there_and_the_first_seed_comes_first(finished):
+    planned = plan_sweep(SWEEP, finished)
+    assert [(each.seed, each.data) for each in planned] == [
+        (0, "three"),
+        (0, "two"),
+        (1, "three"),
+        (1, "two"),
+    ]
+    assert [each.todo for each in planned] == [[]] * 4
+    units = list(sweep_units(finished))
+    assert [(unit.seed, *unit.key) for unit in units] == [
+        (each.seed, each.data, "small", layer) for each in planned for layer in ("fc1", "fc2")
+    ]
+    for unit in units:
+        assert list(unit.networks) == ["teacher", "baseline", "student-kd"]
+        assert unit.foreground.shape == (len(unit.ids), 8, 8) and len(unit.labels) == len(unit.ids)
+        assert [network.measured.entropy.shape[1] for network in unit.networks.values()] == [
+            len(unit.ids)
+        ] * 3
+        assert unit.networks["baseline"].measured.noise is not None
+
+
+def test_its_numbers_are_those_of_the_same_experiment_run_alone(finished, tmp_path):
+    planned = plan_sweep(SWEEP, finished)[1]
+    alone = run_experiment(planned.config, tmp_path / "out", say=lambda _: None, show_progress=False)
+    first, unit = read_json(planned.result("fc1")), next(u for u in sweep_units(finished) if u.data == "two")
+    for network in alone.networks:
+        values = unit.values(network.name).values
+        for name, metric in METRICS.items():
+            told = first["networks"][network.name][name]["value"]
+            found = network.metrics[name].value
+            assert told == (found if found == found else None)
+            kept = values[name][~values[name].isnan()]
+            if metric.statistic == "mean" and len(kept):
+                assert float(kept.mean()) == pytest.approx(found, rel=1e-12)
+        assert unit.networks[network.name].accuracy == network.accuracy
+
+
+def test_what_is_finished_is_not_even_looked_at_again(finished, monkeypatch):
+    def never(*_args, **_keywords):
+        raise AssertionError("done twice")
+
+    monkeypatch.setattr("kdprobe.experiment.sweep.run.trained", never)
+    assert swept(SWEEP, finished) == ([], [])
+
+
+def test_it_may_grow_and_only_what_is_new_is_done(tmp_path):
+    small = dataclasses.replace(SWEEP, data={"two": SWEEP.data["two"]}, seeds=[0], layers=["fc1"])
+    assert swept(small, tmp_path)[0] == []
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("snapshots/*.h5")}
+    grown = dataclasses.replace(small, layers=["fc1", "fc2"])
+    assert [each.todo for each in plan_sweep(grown, tmp_path)] == [["fc2"]]
+    assert swept(grown, tmp_path)[0] == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("snapshots/*.h5")} == weights
+    with pytest.raises(ConfigError, match=r"sweep\.yaml has other layers of small, and this sweep has not"):
+        swept(small, tmp_path)
+
+
+def test_what_fails_is_named_costs_the_others_nothing_and_is_tried_again(tmp_path, monkeypatch):
+    from kdprobe.experiment import train_all
+
+    real = train_all.train_member
+
+    def diverges(config, material, member, *rest, **options):
+        if config.seed == 0 and config.data.classes == ["0", "1"] and member.role == "baseline":
+            raise TrainingError("The loss became inf, so it stops.")
+        return real(config, material, member, *rest, **options)
+
+    one = dataclasses.replace(SWEEP, seeds=[0], layers=["fc1"])
+    with monkeypatch.context() as patch:
+        patch.setattr(train_all, "train_member", diverges)
+        failed, _said = swept(one, tmp_path)
+    assert failed == ["two, small, seed 0: The loss became inf, so it stops."]
+    assert [each.todo for each in plan_sweep(one, tmp_path)] == [[], ["fc1"]]
+    assert [unit.data for unit in sweep_units(tmp_path)] == ["three"]
+    failed, said = swept(one, tmp_path)
+    assert failed == [] and any("teacher: trained before" in sentence for sentence in said)
+
+
+def test_a_layer_that_cannot_be_measured_costs_the_other_layers_nothing(tmp_path):
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=["fc1", "fc9", "fc2"])
+    failed, _said = swept(one, tmp_path)
+    assert len(failed) == 1 and "two, small, seed 0, fc9: VGGSmall has no layer 'fc9'" in failed[0]
+    assert [unit.layer for unit in sweep_units(tmp_path)] == ["fc1", "fc2"]
+
+
+def test_when_time_is_up_nothing_new_begins(tmp_path):
+    failed, said = swept(SWEEP, tmp_path, minutes=0.0)
+    assert failed == [] and said == [
+        "Time is up with 8 layers of experiments to do; the same command goes on from here."
+    ]
+    with pytest.raises(ConfigError, match=r"Nothing of the sweep in .* is finished"):
+        next(sweep_units(tmp_path))
+
+
+def test_a_folder_without_a_sweep_is_none(tmp_path):
+    with pytest.raises(ConfigError, match="is not the folder of a sweep"):
+        next(sweep_units(tmp_path))
+
+
+def test_the_plan_counts_what_is_left_and_writes_nothing(finished, tmp_path):
+    fresh = list(sweep_ahead(SWEEP, tmp_path / "out"))
+    assert [(each.data, each.units, each.done) for each in fresh] == [("three", 4, 0), ("two", 4, 0)]
+    assert all(each.disk_bytes > 0 for each in fresh) and not (tmp_path / "out").exists()
+    longer = dataclasses.replace(SWEEP, seeds=[0, 1, 2])
+    ahead = list(sweep_ahead(longer, finished))
+    assert [(each.units, each.done) for each in ahead] == [(6, 4), (6, 4)]
+    assert ahead[0].disk_bytes == fresh[0].disk_bytes // 2
+    assert [each.disk_bytes for each in sweep_ahead(SWEEP, finished)] == [0, 0]
+
+
+def test_the_command_line_runs_it_and_shows_the_plan(tmp_path, capsys, monkeypatch):
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=["fc1"])
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(dataclasses.asdict(one)))
+    arguments = ["sweep", str(tmp_path / "one.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "two       small    fc1     0/1" in shown and "0 of 1 units (seed and layer) done" in shown
+    assert not (tmp_path / "out").exists()
+    assert main(arguments) == 0
+    assert str(tmp_path / "out" / "tables") in capsys.readouterr().out
+    assert read_config(tmp_path / "out" / "two" / "small" / "seed-0").measure.layer == "fc1"
+    assert main([*arguments, "--root", "two"]) == 2
+    assert "Expected --root as NAME=DIR, got 'two'" in capsys.readouterr().err
+
+
+def test_an_experiment_of_it_can_be_opened_by_the_other_commands(finished):
+    home = finished / "two" / "small" / "seed-1"
+    config = config_of(home / "config.yaml")
+    assert (config.seed, config.measure.layer, config.students) == (1, "fc1", ["kd"])
+    assert torch.equal(*(next(sweep_units(finished)).foreground for _ in range(2)))
+
+
+def test_the_tables_are_those_of_the_finished_units(finished, tmp_path):
+    written = publish_sweep(finished, tmp_path / "tables")
+    assert {path.name for path in written} == {path.name for path in (tmp_path / "tables").iterdir()}
+    units = list(sweep_units(finished))
+    comparisons = pooled_comparisons(units)
+    assert read_comparisons(tmp_path / "tables" / "comparisons.csv") == comparisons
+    assert {(c.data, c.layer, c.seeds) for c in comparisons if c.metric == "n_foreground"} == {
+        (data, layer, 2) for data in ("three", "two") for layer in ("fc1", "fc2")
+    }
+    told = {
+        (row.data, row.layer, row.seed, row.network): row.value.value
+        for row in read_networks(tmp_path / "tables" / "networks.csv")
+        if row.metric == "n_foreground"
+    }
+    for unit in units:
+        for name in unit.networks:
+            values = unit.values(name).values["n_foreground"]
+            assert told[unit.data, unit.layer, unit.seed, name] == pytest.approx(
+                float(values.mean()), rel=1e-12
+            )
+    again = publish_sweep(finished, tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
+
+
+def test_the_strips_hold_the_maps_of_the_first_seed_and_no_photograph(finished, tmp_path):
+    publish_sweep(finished, tmp_path)
+    unit = next(sweep_units(finished))
+    maps = read_maps(tmp_path / "strips-three-small-fc1.npz")
+    assert [each.image_id for each in maps] == list(unit.ids)[: len(maps)] and len(maps) > 0
+    for row, each in enumerate(maps):
+        assert len(np.unique(each.image)) == 1
+        assert list(each.entropy) == ["baseline", "student-kd"]
+        measured = unit.networks["student-kd"].measured
+        assert np.array_equal(each.entropy["student-kd"][-1], measured.entropy[-1, row].numpy())
+        assert (
+            each.concepts["student-kd"][-1][unit.foreground[row]].sum()
+            == unit.values("student-kd").values["n_foreground"][row]
+        )
+
+
+def test_experiments_with_one_probe_seed_are_measured_on_the_same_images(tmp_path):
+    base = {"data": {"name": "image_folder", "root": str(tmp_path), "image_size": 32}}
+    generator = np.random.default_rng(0)
+    for split in ("images", "masks"):
+        for number in range(40):
+            path = tmp_path / split / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            if split == "masks":
+                content = np.zeros((32, 32), dtype=np.uint8)
+                content[8:20, 8:20] = 255
+            Image.fromarray(content).save(path)
+
+    def probed(seed, probe_seed):
+        own = {**base, "measure": {"images": 6, "probe_seed": probe_seed}}
+        sweep = SweepConfig(data={"mine": own}, models={"small": {}}, seeds=[seed])
+        return load_material(sweep.experiment("mine", "small", seed)).probe.ids
+
+    assert probed(0, 5) == probed(1, 5) == probed(5, None)
+    assert probed(0, None) != probed(1, None)

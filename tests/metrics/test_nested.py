@@ -1,0 +1,256 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from oracles import inference as oracle
+from scipy import stats
+
+from kdprobe.errors import InputError
+from kdprobe.metrics import bootstrap_interval, nested_difference, nested_interval, paired_difference, verdict
+from kdprobe.metrics.seed_values import SeedValues
+
+NAN = float("nan")
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def pairs(k, n, *, shift=0.0, between=0.0, seed=0):
+    """k seeds of student and baseline with a true mean difference `shift` and a spread between seeds."""
+    generator = np.random.default_rng(seed)
+    student, baseline = [], []
+    for _ in range(k):
+        image, own, other = generator.normal(size=(3, n))
+        student.append(torch.tensor(image + own * 0.5**0.5 + shift + between * generator.normal()))
+        baseline.append(torch.tensor(image + other * 0.5**0.5))
+    return student, baseline
+
+
+@pytest.mark.parametrize("statistic", ["mean", "std", "var"])
+def test_one_seed_is_the_interval_over_its_images(statistic):
+    (student,), (baseline,) = pairs(1, 30)
+    student[4] = NAN
+    noises = {"student_noise": student + normal(20, 30, seed=1), "baseline_noise": None}
+    alone = paired_difference(student, baseline, statistic=statistic, seed=3, **noises)
+    listed = {name: None if noise is None else [noise] for name, noise in noises.items()}
+    found = nested_difference([student], [baseline], statistic=statistic, seed=3, **listed)
+    assert (found.value, found.low, found.high, found.n) == (alone.value, alone.low, alone.high, alone.n)
+    assert (found.images_low, found.images_high, found.seeds) == (alone.low, alone.high, 1)
+    network = nested_interval([student], statistic=statistic, seed=3, limits=(-0.1, 9.0))
+    alone = bootstrap_interval(student, statistic=statistic, seed=3, limits=(-0.1, 9.0))
+    assert (network.value, network.low, network.high) == (alone.value, alone.low, alone.high)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "std", "var"])
+def test_value_is_the_mean_of_the_seeds_differences_and_the_interval_students_over_them(statistic):
+    student, baseline = pairs(4, 200, between=2.0)
+    student = [values * scale for values, scale in zip(student, (1, 2, 3, 4), strict=True)]
+    student[1][7], baseline[2][3] = NAN, NAN
+    differences = []
+    for a, b in zip(student, baseline, strict=True):
+        both = ~torch.isnan(a + b)
+        differences.append(
+            oracle.spread(a[both].tolist(), statistic) - oracle.spread(b[both].tolist(), statistic)
+        )
+    found = nested_difference(student, baseline, statistic=statistic, seed=0)
+    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
+    assert found.value == pytest.approx(oracle.mean(differences), rel=1e-12)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    assert found.n == 798 and found.seeds == 4
+    assert found.low < found.images_low < found.value < found.images_high < found.high
+
+
+def test_interval_over_images_is_that_of_all_ways_to_draw_them():
+    """Two seeds of 4 images have 65,536 resamples; the tail of the expanded interval is taken of them all."""
+    student = [[0.0, 1.0, 2.0, 4.0], [3.0, 5.0, 5.5, 9.0]]
+    baseline = [[0.5, 0.0, 1.0, 1.0], [4.0, 2.0, 2.5, 1.0]]
+    for statistic in ("mean", "var"):
+        drawn = oracle.resampled_seed_means(list(zip(student, baseline, strict=True)), statistic)
+        tail = stats.norm.cdf(-math.sqrt(8 / 6) * stats.t.ppf(0.9, 6))  # of the 80 % interval
+        found = nested_difference(
+            student, baseline, statistic=statistic, seed=0, level=0.8, resamples=100_000
+        )
+        for bound, place in ((found.images_low, tail), (found.images_high, 1 - tail)):
+            around = [drawn[int((place + step) * len(drawn))] for step in (-0.005, 0.005)]
+            assert around[0] <= bound <= around[1]
+
+
+def test_seeds_that_agree_by_chance_are_not_surer_than_their_images():
+    student, baseline = pairs(3, 40)
+    student = [a - (a - b).mean() + 0.1 for a, b in zip(student, baseline, strict=True)]
+    found = nested_difference(student, baseline, seed=0)
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == (found.images_low, found.images_high)
+    assert found.images_high - found.images_low > 0.2
+
+
+def test_seeds_that_disagree_leave_undecided_what_their_images_alone_would_decide():
+    student = [normal(40, seed=s) * 0.1 + shift for s, shift in enumerate((0.0, 1.0, 2.0))]
+    baseline = [normal(40, seed=9 + s) * 0.1 for s in range(3)]
+    found = nested_difference(student, baseline, seed=0)
+    assert found.images_low > 0 and verdict(found, True) == "undecided"
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, 2) / math.sqrt(3), rel=0.1)
+
+
+def test_two_seeds_decide_next_to_nothing():
+    """Students' t with one degree of freedom: 12.7 standard errors."""
+    student = [normal(40, seed=s) * 0.1 + shift for s, shift in enumerate((1.0, 1.4))]
+    found = nested_difference(student, [torch.zeros(40)] * 2, seed=0)
+    assert found.low < 0 < found.images_low and found.high - found.low > 10 * abs(0.4)
+
+
+def test_a_seed_without_values_is_left_out_and_none_at_all_gives_nan():
+    student, baseline = pairs(3, 20)
+    empty = torch.full((20,), NAN)
+    found = nested_difference([*student, empty], [*baseline, baseline[0]], seed=0)
+    without = nested_difference(student, baseline, seed=0)
+    assert (found.seeds, found.n) == (3, 60) and found == without
+    nothing = nested_difference([empty], [empty], seed=0)
+    assert nothing.n == nothing.seeds == 0 and math.isnan(nothing.value) and math.isnan(nothing.low)
+    single = [torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([3.0])]
+    means = nested_interval(single, seed=0)
+    assert math.isnan(means.images_low) and means.high - means.value == pytest.approx(
+        stats.t.ppf(0.975, 2) / math.sqrt(3)
+    )
+    spreads = nested_interval(single, statistic="std", seed=0)
+    assert spreads.n == 0 and math.isnan(spreads.value)
+
+
+def test_noise_of_each_seed_enters_the_interval_over_images_on_its_own():
+    """Noise that all images of a seed share, k seeds: its variance is divided by k, whatever n."""
+    values = [torch.full((50,), 2.0, dtype=torch.float64) for _ in range(4)]
+    noise = [column + normal(500, 1, seed=s) for s, column in enumerate(values)]
+    baseline = [torch.zeros(50, dtype=torch.float64)] * 4
+    noisy = nested_difference(values, baseline, seed=0, student_noise=noise, resamples=20_000)
+    assert noisy.images_high - noisy.images_low == pytest.approx(2 * 1.97 / math.sqrt(4), rel=0.05)
+    assert noisy.value == 2.0 and noisy.images_low + noisy.images_high == pytest.approx(4.0, abs=0.1)
+    cancelled = nested_difference(
+        values,
+        baseline,
+        seed=0,
+        student_noise=noise,
+        baseline_noise=[n - 2 for n in noise],
+        resamples=500,
+    )
+    assert cancelled.images_high - cancelled.images_low == pytest.approx(0, abs=1e-9)
+    one = nested_difference(values, baseline, seed=0, student_noise=[noise[0], None, None, None])
+    assert one.images_high - one.images_low == pytest.approx(2 * 1.97 / 4, rel=0.1)
+
+
+def test_images_that_seeds_share_are_drawn_together_and_counted_once():
+    """The same 40 images in 4 seeds, and nothing else: as sure as one seed, not as four."""
+    values = normal(40)
+    ids = [[f"image-{i}" for i in range(40)]] * 4
+    shared = nested_interval([values + 1e-3 * s for s in range(4)], seed=0, images=ids, resamples=20_000)
+    alone = stats.ttest_1samp(values.numpy(), 0).confidence_interval(0.95)
+    width = alone.high - alone.low
+    assert shared.images_high - shared.images_low == pytest.approx(width, rel=0.05)
+    assert shared.high - shared.low == pytest.approx(width, rel=0.05)
+    apart = nested_interval([values + 1e-3 * s for s in range(4)], seed=0)
+    assert apart.images_high - apart.images_low == pytest.approx(width / 2, rel=0.05)
+
+
+def test_covariance_through_shared_images_adds_to_the_variance_between_seeds():
+    generator = np.random.default_rng(3)
+    ids = [[f"{i}" for i in generator.choice(30, 20, replace=False)] for _ in range(3)]
+    image = dict(zip(map(str, range(30)), generator.normal(size=30), strict=True))
+    values = [
+        [image[i] + shift + 0.3 * generator.normal() for i in own]
+        for own, shift in zip(ids, (0, 1, 3), strict=True)
+    ]
+    found = nested_interval(values, seed=0, images=ids)
+    between = np.var([np.mean(column) for column in values], ddof=1) / 3
+    shared = oracle.shared_variance(list(zip(values, ids, strict=True)))
+    distinct = len({i for own in ids for i in own})
+    free = (between + shared) ** 2 / (between**2 / 2 + shared**2 / (distinct - 1))
+    assert shared > 0.02 * between
+    half = stats.t.ppf(0.975, free) * math.sqrt(between + shared)
+    assert found.high - found.value == pytest.approx(half, rel=1e-9)
+
+
+def test_order_of_the_images_does_not_matter_and_the_seed_does():
+    student, baseline = pairs(3, 25)
+    found = nested_difference(student, baseline, seed=1)
+    order = torch.randperm(25, generator=torch.Generator().manual_seed(0))
+    turned = nested_difference([a[order] for a in student], [b[order] for b in baseline], seed=1)
+    assert turned == found
+    assert nested_difference(student, baseline, seed=2).images_low != found.images_low
+
+
+def test_limits_cut_both_intervals_of_a_network():
+    values = [torch.tensor([1.0] * 10 + [0.5 * s]).double() for s in range(3)]
+    found = nested_interval(values, seed=0, limits=(0.9, 1.0))
+    assert (found.low, found.high) == (0.9, 1.0) and 0.9 <= found.images_low < found.images_high <= 1.0
+    spread = nested_interval([v * 10**s for s, v in enumerate(values)], statistic="std", seed=0)
+    assert spread.low == 0 < spread.high
+
+
+@pytest.mark.parametrize(
+    "k, n, between, statistic",
+    [(3, 20, 0.0, "mean"), (3, 20, 0.3, "mean"), (5, 40, 0.3, "mean"), (3, 40, 0.3, "std")],
+)
+def test_coverage_of_the_nested_interval(k, n, between, statistic):
+    """400 experiments: a true 95 % interval stays above the binomial's 1 in 1,000."""
+    truth, hits, alone = 0.3 if statistic == "mean" else 0.0, 0, 0
+    for repeat in range(400):
+        student, baseline = pairs(
+            k, n, shift=0.3, between=0.0 if statistic == "std" else between, seed=repeat
+        )
+        if statistic == "std":
+            scales = 1 + between * np.random.default_rng(10_000 + repeat).normal(size=k)
+            student = [scale * a for scale, a in zip(scales, student, strict=True)]
+        found = nested_difference(student, baseline, statistic=statistic, seed=repeat, resamples=300)
+        hits += found.low <= truth <= found.high
+        alone += found.images_low <= truth <= found.images_high
+    lowest, highest = stats.binom.interval(0.999, 400, 0.95)
+    assert hits >= lowest
+    if between:
+        assert hits <= stats.binom.ppf(
+            0.999, 400, 0.98
+        )  # the hull with the interval over images adds up to 3 %
+        assert alone < lowest  # which does not speak of new seeds
+    else:
+        assert lowest <= alone <= highest
+
+
+def test_coverage_where_seeds_share_their_images():
+    hits = {"told": 0, "not told": 0}
+    ids = [[str(i) for i in range(30)]] * 3
+    for repeat in range(400):
+        generator = np.random.default_rng(repeat)
+        image = generator.normal(size=30)
+        values = [image + 0.3 * generator.normal(size=30) + 0.1 * generator.normal() for _ in range(3)]
+        for name, images in (("told", ids), ("not told", None)):
+            found = nested_interval(values, seed=repeat, images=images, resamples=300)
+            hits[name] += found.low <= 0 <= found.high
+    lowest = stats.binom.ppf(0.001, 400, 0.95)
+    assert hits["told"] >= lowest > hits["not told"]
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: nested_interval(torch.zeros(3, 4), seed=0), "list with one entry per seed"),
+        (lambda: nested_difference([[1.0]], [[1.0], [2.0]], seed=0), r"got \[1, 2\] entries"),
+        (lambda: nested_difference([], [], seed=0), r"at least one; got \[0, 0\]"),
+        (lambda: nested_difference([[1.0, 2]], [[1.0]], seed=0), r"got \[2, 1\] values"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, noise=[None, None]), r"got \[1, 2\] entries"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, images=[["a"]]), "needs 2 different image ids; got 1"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, images=[["a", "a"]]), "2 different image ids; got 1"),
+        (lambda: nested_interval([[1.0, math.inf]], seed=0), "finite or NaN"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, statistic="median"), "mean, std, var; got 'median'"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, level=95), "got 95"),
+        (lambda: nested_interval([[1.0, 2]], seed=0, resamples=0), "resamples must be"),
+    ],
+)
+def test_bad_input_gives_one_sentence(call, words):
+    with pytest.raises(InputError, match=words):
+        call()
+
+
+def test_a_draw_without_any_image_of_a_seed_has_no_value():
+    seed = SeedValues([np.array([1.0, 3.0])], [None], np.arange(2))
+    drawn = seed.resampled("mean", np.array([[0.0, 0.0], [2.0, 1.0]]))
+    assert np.isnan(drawn[0]) and drawn[1] == pytest.approx(5 / 3)
