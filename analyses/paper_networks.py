@@ -356,7 +356,8 @@ def main() -> None:
         )
         for name in options.networks
     ]
-    tasks.sort(key=lambda task: (task.entry.image_shape, task.entry.parameters))  # most rows soon
+    # largest first, so that no worker is idle while another one's large network goes on
+    tasks.sort(key=lambda task: (task.entry.image_shape, task.entry.parameters), reverse=True)
     began = time.perf_counter()
     for task, rows in _results(tasks, options.workers):
         if not rows:
