@@ -222,7 +222,7 @@ def network_of(pair: Pair, model: str) -> nn.Module:
 
 def fitting(pair: Pair, stage: Stage) -> Pair:
     """`pair` with a teacher whose features are as wide as the student's, if the stage looks at them."""
-    if "teacher_feature" not in stage.inputs:
+    if not {"teacher_feature", "teacher_features"} & set(stage.inputs):
         return pair
     name = pair.name.split(" <- ")[0]
     return replace(pair, name=f"{name} <- {name}", teacher=pair.student)
@@ -388,8 +388,8 @@ def main() -> None:
             }
             print({key: value for key, value in shown.items() if key != "machine"}, flush=True)
             rows.append(row)
-    if options.out:
-        write_table(Path(f"{options.out}.csv"), rows)
+            if options.out:  # what is there stays, whatever the next method does
+                write_table(Path(f"{options.out}.csv"), rows)
 
 
 if __name__ == "__main__":

@@ -115,9 +115,10 @@ def test_rows_of_a_recipe_and_of_lightning(pair, monkeypatch):
     assert rows[2]["passes_ms"] == rows[2]["student_ms"]
 
 
-def test_features_are_learned_from_a_network_of_equal_width(pair):
-    feature, kd = (load_recipe(name).stages[0] for name in ("feature", "kd"))
-    fitted = benchmark_methods.fitting(pair, feature)
+@pytest.mark.parametrize("name", ["feature", "fsp"])
+def test_features_are_learned_from_a_network_of_equal_width(pair, name):
+    stage = load_recipe(name).stages[0]
+    fitted = benchmark_methods.fitting(pair, stage)
     assert fitted.teacher is pair.student and fitted.name == "a <- a"
-    assert benchmark_methods.fitting(pair, kd) is pair
+    assert benchmark_methods.fitting(pair, load_recipe("kd").stages[0]) is pair
     assert isinstance(fitted, Pair)
