@@ -6,8 +6,8 @@ from experiment.quick import SMALL, quietly, untried
 
 from kdprobe.analysis import Measurement
 from kdprobe.errors import InputError
-from kdprobe.experiment import summarise
-from kdprobe.experiment.summarise import measured as really_measured
+from kdprobe.experiment import gathered
+from kdprobe.experiment.measuring import measured as really_measured
 
 
 def dead(networks: set[str]):
@@ -24,7 +24,7 @@ def dead(networks: set[str]):
 
 def test_it_is_named_and_the_others_are_compared(tmp_path, monkeypatch):
     untried(monkeypatch)
-    monkeypatch.setattr(summarise, "measured", dead({"teacher"}))
+    monkeypatch.setattr(gathered, "measured", dead({"teacher"}))
     summary, _ = quietly(SMALL, tmp_path)
     assert [network.name for network in summary.unmeasured] == ["teacher"]
     assert "no probe image could be measured" in summary.unmeasured[0].note
@@ -36,6 +36,6 @@ def test_it_is_named_and_the_others_are_compared(tmp_path, monkeypatch):
 
 def test_a_dead_baseline_still_stops_it(tmp_path, monkeypatch):
     untried(monkeypatch)
-    monkeypatch.setattr(summarise, "measured", dead({"baseline"}))
+    monkeypatch.setattr(gathered, "measured", dead({"baseline"}))
     with pytest.raises(InputError, match="No probe image could be measured"):
         quietly(SMALL, tmp_path)
