@@ -8,7 +8,8 @@ Reads every finished unit of the sweep and writes into the folder OUT, one row p
 - peaks.csv, histograms.csv: the peak epoch of every image; how entropies of foreground and background are distributed;
 - forgetting.csv, sets.csv: concepts gained and lost per epoch, learned, kept and discarded;
 - overlap.csv: the concepts shared with the teacher, and who had them first; agreement.csv: those shared by seeds;
-- classes.csv: metrics of every class; margins.csv, area.csv: metrics over the margin, area under lambda over it.
+- classes.csv: metrics of every class; margins.csv, area.csv: metrics over the margin, area under lambda over it;
+- paired.csv: students against the baseline in the area, the overlap with the teacher and concepts gained and lost.
 
 Seeds are pooled over what is finished; a later call on a longer sweep writes the tables again. Empty fields are
 numbers that do not exist (a teacher with one epoch has no curve, an image without concepts no peak).

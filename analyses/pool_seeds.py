@@ -3,7 +3,8 @@
     python analyses/pool_seeds.py runs/tiny-0 runs/tiny-1 runs/tiny-2 --out analyses/results/tiny_imagenet
 
 Writes OUT_seeds.csv (one row per seed, student and metric) and OUT_pooled.csv (one row per student and metric): the
-mean of the seeds' differences with two 95 % intervals (`kdprobe.metrics.nested_difference`, estimation noise included).
+mean of the seeds' differences with two 95 % intervals (`kdprobe.analysis.pooled_comparisons`, estimation noise
+included; D and rho in the seeds in which the same epochs of both networks are kept).
 "images" resamples images within each seed and says how sure the mean over *these* runs is; "nested" is what speaks of
 a new seed, as far as these can: Student's t over the seeds. The verdict is that of the nested interval.
 
@@ -12,79 +13,57 @@ At three seeds it is too narrow where seeds differ much and too wide where they 
 """
 
 import argparse
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from kdprobe.analysis import NetworkValues, common_images, network_values
+from kdprobe.analysis import Unit, pooled_comparisons
 from kdprobe.experiment import read_config
-from kdprobe.experiment.counting import count_settings
-from kdprobe.experiment.measuring import measurable, measured, with_noise
-from kdprobe.experiment.members import members
-from kdprobe.experiment.setup import load_material
-from kdprobe.experiment.unmeasured import measured_members
-from kdprobe.metrics import METRICS, nested_difference, nested_interval, verdict
+from kdprobe.experiment.setup import load_material, with_image_size
+from kdprobe.experiment.sweep.plan import Planned
+from kdprobe.experiment.sweep.units import measurables, unit_of
+from kdprobe.records import PooledComparison
 from kdprobe.storage import read_json, write_atomically
 
 RESAMPLES = 4000
 
 
-def per_image_values(folder: Path) -> tuple[dict[str, NetworkValues], tuple[str, ...]]:
-    """Network -> its per-image values and their redraws, and the ids of these images: those usable in all networks."""
-    config = read_config(folder)
+def unit(folder: Path) -> Unit:
+    """The finished experiment in `folder`, over the images usable in all networks."""
+    config = with_image_size(read_config(folder))
+    layer = config.measure.layer
+    planned = Planned(
+        "data", "model", config.seed, config, (layer,), folder
+    )  # one name for all: to be pooled
     material = load_material(config)
-    everyone = measured_members(config, material, members(config, folder))
-    found = [measurable(config, material, member) for member in everyone]
-    whole = {m.member.name: measured(config, m, noise=False) for m in found}
-    usable = common_images(whole)
-    foreground = material.probe.foreground_cells[usable]
-    values = {
-        m.member.name: network_values(
-            m.member.name,
-            with_noise(m, whole[m.member.name], usable),
-            foreground,
-            count_settings(config),
+    return unit_of(planned, config, material, measurables(planned, config, material))
+
+
+def pooled(units: Iterable[Unit]) -> list[dict[str, object]]:
+    """A row for every student and metric."""
+    settings = {"seed": 0, "resamples": RESAMPLES}
+    return [
+        _row(comparison)
+        for comparison in pooled_comparisons(
+            replace(each, settings=replace(each.settings, **settings)) for each in units
         )
-        for m in found
-    }
-    return values, tuple(np.array(material.probe.ids)[usable.numpy()].tolist())
+    ]
 
 
-def pooled(
-    seeds: list[tuple[dict[str, NetworkValues], tuple[str, ...]]], student: str, name: str
-) -> dict[str, object]:
-    """A student's row in one metric; `seeds` as `per_image_values` gives them."""
-    metric, images = METRICS[name], [ids for _, ids in seeds]
-    settings = {"statistic": metric.statistic, "seed": 0, "images": images, "resamples": RESAMPLES}
-    columns = {
-        network: [values[network].values[name] for values, _ in seeds] for network in (student, "baseline")
-    }
-    noise = {
-        network: [values[network].noise[name] for values, _ in seeds] for network in (student, "baseline")
-    }
-    both = [~(a.isnan() | b.isnan()) for a, b in zip(columns[student], columns["baseline"], strict=True)]
-    for network, given in columns.items():
-        columns[network] = [values.where(valid, np.nan) for values, valid in zip(given, both, strict=True)]
-    found = nested_difference(
-        columns[student],
-        columns["baseline"],
-        student_noise=noise[student],
-        baseline_noise=noise["baseline"],
-        **settings,
-    )
+def _row(found: PooledComparison) -> dict[str, object]:
     return {
-        "student": student,
-        "metric": name,
-        "student_mean": nested_interval(columns[student], **settings).value,
-        "baseline_mean": nested_interval(columns["baseline"], **settings).value,
-        "difference": found.value,
-        "images_low": found.images_low,
-        "images_high": found.images_high,
-        "nested_low": found.low,
-        "nested_high": found.high,
+        "student": found.student,
+        "metric": found.metric,
+        "student_mean": found.student_value.value,
+        "baseline_mean": found.baseline_value.value,
+        "difference": found.difference.value,
+        "images_low": found.images.low,
+        "images_high": found.images.high,
+        "nested_low": found.difference.low,
+        "nested_high": found.difference.high,
         "seeds": found.seeds,
         "n": found.n,
-        "verdict": verdict(found, metric.higher_is_better),
+        "verdict": found.verdict,
     }
 
 
@@ -97,14 +76,12 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="stem of the two tables")
     options = parser.parse_args()
-    values = [per_image_values(folder) for folder in options.folders]
+    summary = pooled(unit(folder) for folder in options.folders)
     comparisons = {folder: read_json(folder / "comparison.json") for folder in options.folders}
     seeds = {folder: comparisons[folder]["settings"]["config"]["seed"] for folder in options.folders}
     rows = [
         {"seed": seeds[folder], **c} for folder in options.folders for c in comparisons[folder]["comparisons"]
     ]
-    students = [name for name in values[0][0] if name.startswith("student")]
-    summary = [pooled(values, student, name) for student in students for name in METRICS]
     write_table(Path(f"{options.out}_seeds.csv"), rows)
     write_table(Path(f"{options.out}_pooled.csv"), summary)
 

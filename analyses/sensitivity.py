@@ -36,7 +36,7 @@ from kdprobe.experiment.presets import preset_settings
 from kdprobe.experiment.setup import load_material, with_image_size
 from kdprobe.experiment.sweep import Planned, plan_sweep, read_sweep
 from kdprobe.experiment.sweep.plan import at_layer
-from kdprobe.experiment.sweep.units import SWEEP, measurables, unit_of
+from kdprobe.experiment.sweep.units import SWEEP, image_ids, measurables, unit_of
 from kdprobe.metrics import cells_from_mask
 from kdprobe.records import PooledComparison
 from kdprobe.report.forms import csv_bytes
@@ -143,7 +143,8 @@ class Counts:
             self._known[place, mapped] = self._read(place, replace(config, measure=mapped), choice.measured)
         unit = replace(self._known[place, mapped], settings=count_settings(config))
         cells = self._cells(place, config)
-        rows = [self._materials[place].probe.ids.index(each) for each in unit.ids]
+        ids = image_ids(self._materials[place].probe)
+        rows = [ids.index(each) for each in unit.ids]
         unit = replace(unit, foreground=cells[rows])
         inside = unit.foreground.flatten(1)
         return unit.only(inside.any(1) & ~inside.all(1))

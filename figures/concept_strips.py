@@ -4,7 +4,7 @@
         [--data D] [--model M] [--layer L]
         [--networks N ...] [--images K]
 
-RES is a results folder with strips-<data>-<model>-<layer>.npz (or strips.npz; no photographs in them) or the
+RES is a results folder with strips--<data>--<model>--<layer>.npz (or strips.npz; no photographs in them) or the
 folder of a finished experiment, whose tables/concept_maps.npz has the photographs; STEM.pdf and STEM.png are
 written.
 """
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         for path in files if options.all else files[:1]:
             maps = [maps_of_networks(one, options.networks) for one in read_map_file(path)[: options.images]]
             setting = (
-                path.stem.removeprefix("strips").removeprefix("-") if path.parent == options.results else ""
+                path.stem.removeprefix("strips").removeprefix("--") if path.parent == options.results else ""
             )
             note = f"{setting}. " if setting else ""
             figure = strips_figure(maps, column=options.column, note=note + _words(len(maps)))
@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _files(folder: Path, setting: list[str | None]) -> list[Path]:
-    pattern = "strips-" + "-".join("*" if value is None else file_name([value]) for value in setting) + ".npz"
+    pattern = (
+        "strips--" + "--".join("*" if value is None else file_name([value]) for value in setting) + ".npz"
+    )
     found = sorted(folder.glob(pattern))
     if not any(setting):
         found += [path for path in (folder / "strips.npz", folder / EXPERIMENT) if path.is_file()]

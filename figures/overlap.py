@@ -14,7 +14,20 @@ from kdprobe.report.figure_script import draw_settings
 from kdprobe.report.results import Row, seed_lines_of
 
 TABLES = {
-    "overlap": ("network", "role", "seed", "epoch", "cells", "iou", "low", "high", "n", *FIRST, "chance")
+    "overlap": (
+        "network",
+        "role",
+        "seed",
+        "epoch",
+        "cells",
+        "iou",
+        "low",
+        "high",
+        "n",
+        *FIRST,
+        "chance",
+        "iou_still",
+    )
 }
 ALONE = ("student_alone", "teacher_alone")
 
@@ -24,6 +37,10 @@ def draw(tables: dict[str, list[Row]], column: str, note: str):
     rows = {cells: [row for row in tables["overlap"] if row["cells"] == cells] for cells in kinds}
     lines = {cells: seed_lines_of(own, "epoch", "iou") for cells, own in rows.items()}
     chance = {cells: seed_lines_of(own, "epoch", "chance") for cells, own in rows.items()}
+    still = {
+        cells: seed_lines_of([row for row in own if isfinite(row["iou_still"])], "epoch", "iou_still")
+        for cells, own in rows.items()
+    }
     firsts = {
         cells: [
             Firsts(row["network"], row["role"], row["seed"], _shares(row))
@@ -32,7 +49,7 @@ def draw(tables: dict[str, list[Row]], column: str, note: str):
         ]
         for cells, own in rows.items()
     }
-    return overlap_figure(lines, firsts, chance, column=column, note=note)
+    return overlap_figure(lines, firsts, chance, still, column=column, note=note)
 
 
 def _shares(row: Row) -> dict[str, float]:

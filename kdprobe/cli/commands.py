@@ -50,6 +50,7 @@ def compare(parser: ArgumentParser, arguments: list[str], options: Namespace) ->
 
 def sweep(_parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
     from kdprobe.experiment.sweep import (
+        plan_sweep,
         plan_table,
         publish_sweep,
         read_sweep,
@@ -64,10 +65,9 @@ def sweep(_parser: ArgumentParser, _arguments: list[str], options: Namespace) ->
         print(plan_table(list(sweep_ahead(config, folder)), folder))
         return 0
     failed = run_sweep(config, folder, minutes=asked.minutes)
-    for sentence in failed:
-        print(f"failed: {sentence}")
-    publish_sweep(folder, folder / "tables")
-    print(f"tables      {folder / 'tables'}")
+    if any(planned.counted(layer) for planned in plan_sweep(config, folder) for layer in planned.layers):
+        publish_sweep(folder, folder / "tables")
+        print(f"tables      {folder / 'tables'}")
     return 1 if failed else 0
 
 

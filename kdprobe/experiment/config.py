@@ -93,8 +93,8 @@ class MeasureConfig:
     Args:
         layer: a tap of the network (conv, fc1, fc2, fc3) or a dotted module path.
         images: number of probe images, from the training split, un-augmented.
-        probe_seed: which images these are; null: the experiment's seed. With a number, experiments of other seeds are
-            measured on the same images, as far as they train on them.
+        probe_seed: which images these are; null: the experiment's seed. With a number, experiments of all seeds that
+            train on the same images are measured on the same ones.
         foreground_share: lowest and highest share of foreground pixels of a probe image.
         grid: cells along each side.
         protocol: which sigma is reported: cheng2020, cheng2020_resnet, fixed_distortion or converged.

@@ -14,7 +14,7 @@ from kdprobe.storage.atomic import named_failure
 _NAME = ".kdprobe.lock"
 _TEMPORARY = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}\.tmp", re.ASCII)  #: ends with the process that made it
 #: where a run alone writes; entropy maps are not among them, because a kdprobe measure may be writing some
-_WRITTEN = (".", "tables", "figures", "report", "networks/*", "networks/*/snapshots")
+_WRITTEN = (".", "tables", "figures", "report", "layers", "networks/*", "networks/*/snapshots")
 
 
 @contextmanager

@@ -63,13 +63,15 @@ def trained(
 ) -> Iterator[tuple[ExperimentConfig, Material, list[Member]]]:
     """The settled config, the data and the trained networks; inside, no other process works in `folder`."""
     with ExitStack() as stack:
-        if folder.is_dir():
+        there = folder.is_dir()
+        if there:
             stack.enter_context(sole_run(folder))
         config = settled(config, folder)
         found, material = _prepared(config, folder, say)
-        if not folder.is_dir():
-            _make(folder)
+        if not there:
+            make_folder(folder)
             stack.enter_context(sole_run(folder))
+            check_members(config, material, found)  # another process may have been faster
         write_config(config, folder)
         train_all(config, material, found, say=say, show_progress=show_progress)
         yield config, material, found
@@ -121,7 +123,7 @@ def write_config(config: ExperimentConfig, folder: Path) -> None:
     write_atomically(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False).encode())
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -52,7 +52,7 @@ def specification(
     peers = _peers(config, member)
     if peers:
         content["peers"] = peers
-    files = _files(config, member)
+    files = files_of(config, member)
     return json.loads(json.dumps(content | ({"files": files} if files else {})))
 
 
@@ -153,7 +153,7 @@ def _weights(config: ExperimentConfig) -> dict[str, str] | None:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _files(config: ExperimentConfig, member: Member) -> dict[str, str]:
+def files_of(config: ExperimentConfig, member: Member) -> dict[str, str]:
     """sha256 of the user's own files that objectives and data come from, so that a change is noticed."""
     names = [term.objective for stage in member.recipe.stages for term in stage.objective]
     return {

@@ -17,6 +17,7 @@ from kdprobe.metrics.per_image import image_values
 from kdprobe.metrics.sample_filter import effective_samples
 from kdprobe.metrics.significance import difference_tests, holm
 from kdprobe.metrics.stability import stability
+from kdprobe.metrics.still import StillMaps, still_maps
 from kdprobe.metrics.table import HYPOTHESES, METRICS, HypothesisRule, Metric
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "HypothesisRule",
     "LearnedSets",
     "Metric",
+    "StillMaps",
     "WhoFirst",
     "baseline_entropy",
     "bootstrap_interval",
@@ -59,6 +61,7 @@ __all__ = [
     "seed_agreement",
     "stability",
     "stability_so_far",
+    "still_maps",
     "verdict",
     "weight_path",
     "who_first",

@@ -6,7 +6,7 @@ from math import exp, isnan, nan, sqrt
 import numpy as np
 
 from kdprobe.errors import InputError
-from kdprobe.metrics.seed_values import SeedValues, seed_error, shared_image_variance
+from kdprobe.metrics.seed_values import SeedValues, image_error, pooled_images, seed_error
 
 ALPHA = 0.05  #: two-sided error of the first kind for which `detectable_difference` is given
 POWER = 0.8
@@ -18,10 +18,11 @@ def paired_effect(seeds: list[SeedValues], statistic: str) -> float:
     Statistics 6, 1981).
 
     The mean is that over the seeds, the standard deviation that within them, pooled, with m = n - k degrees of freedom
-    for n images in k seeds, so that seeds that disagree do not make it larger. For std and var the differences are
-    those of `contributions`. NaN for m < 2 and where the differences do not vary.
+    for n images in k seeds (fewer if seeds share them: `pooled_images`), so that seeds that disagree do not make it
+    larger. For std and var the differences are those of `contributions`. NaN for m < 2 and where the differences do
+    not vary.
     """
-    m, spread = _pooled(seeds, statistic)
+    spread, m = pooled_images(seeds, statistic)
     if m < 2 or not spread > 0:
         return nan
     from scipy.special import gammaln
@@ -33,8 +34,8 @@ def paired_effect(seeds: list[SeedValues], statistic: str) -> float:
 def superiority(seeds: list[SeedValues], statistic: str) -> float:
     """Share of images, 0 ... 1, on which the difference is above 0, ties counted half; the mean over the seeds.
 
-    2 * superiority - 1 is the matched-pairs sign-biserial correlation. Of `contributions`: for std and var it says on
-    how many images the student lies farther from its mean. NaN without seeds.
+    2 * superiority - 1 is the difference of the shares above and below 0. Of `contributions`: for std and var it says
+    on how many images the student lies farther from its mean. NaN without seeds.
     """
     parts = [np.sign(_above_zero(seed, statistic)).mean() for seed in seeds]
     return (float(np.mean(parts)) + 1) / 2 if parts else nan
@@ -78,36 +79,12 @@ def detectable(seeds: list[SeedValues], statistic: str) -> float:
     """`detectable_difference` for these images and seeds: of a verdict, that is by the nested interval.
 
     That interval excludes 0 if both the interval over images and that over seeds do. So it is the larger of two: by
-    the images' standard error within the seeds (n - k degrees of freedom, noise included) and, for k ≥ 2 seeds, by the
-    nested one (`seed_error`). Approximate, since the two are not independent, and as unsure as the spreads it takes as
-    true: with 3 seeds the nested standard error itself may be off by a factor of 2.
+    the images' standard error within the seeds (`image_error`, noise included) and, for k ≥ 2 seeds, by the nested one
+    (`seed_error`). Approximate, since the two are not independent, and as unsure as the spreads it takes as true: with
+    3 seeds the standard deviation between seeds is less than half of the true one in 22 % of cases, and too small on
+    average, by 11 %.
     """
-    free, _spread = _pooled(seeds, statistic)
-    found = [detectable_difference(image_error(seeds, statistic), free)]
+    found = [detectable_difference(*image_error(seeds, statistic))]
     if len(seeds) > 1:
         found.append(detectable_difference(*seed_error(seeds, statistic)))
     return float(np.fmax.reduce(found))
-
-
-def image_error(seeds: list[SeedValues], statistic: str) -> float:
-    """Standard error of the mean over these seeds that images and the estimator's noise make; NaN without freedom."""
-    free, _spread = _pooled(seeds, statistic)
-    if free < 1:
-        return nan
-    total = sum(seed.deviations(statistic).var() for seed in seeds)
-    single = 0
-    for seed in seeds:
-        n = len(seed.images)
-        single += n == 1
-        total += seed.contributions(statistic).var(ddof=1) / n if n > 1 else 0.0
-    total *= len(seeds) / (len(seeds) - single)
-    return sqrt(total / len(seeds) ** 2 + shared_image_variance(seeds, statistic))
-
-
-def _pooled(seeds: list[SeedValues], statistic: str) -> tuple[int, float]:
-    """Degrees of freedom and standard deviation of the images' contributions about their seeds' means."""
-    free = sum(len(seed.images) - 1 for seed in seeds)
-    if free < 1:
-        return free, nan
-    squares = sum(len(seed.images) * seed.contributions(statistic).var() for seed in seeds)
-    return free, sqrt(squares / free)

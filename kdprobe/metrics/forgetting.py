@@ -34,7 +34,7 @@ def forgetting(concepts_by_epoch: Any, cells: Any, initial: bool = False) -> For
     (the foreground, or what is not). Epoch 0 does not enter `ever`, as it does not enter rho, unless `initial`
     says so: then ever is at the last epoch what rho divides by. At every epoch k ≥ 1 present_k = present_(k-1)
     + gained_k - lost_k. A cell that flickers is gained and lost each time, by the estimator's noise too: hold
-    the numbers against those of maps that never change (`noise_ceiling`). Own definition, in the terms of rho
+    the numbers against those of maps that never change (`still_maps`). Own definition, in the terms of rho
     (arXiv 2003.03622).
 
     Raises InputError for other types or shapes and for no epoch.

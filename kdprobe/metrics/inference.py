@@ -33,7 +33,7 @@ from kdprobe.errors import InputError
 from kdprobe.metrics.checks import choice, positive_count
 from kdprobe.metrics.image_columns import STATISTICS, image_columns
 from kdprobe.metrics.resampling import Resampled
-from kdprobe.records import Interval
+from kdprobe.records import Interval, NestedInterval
 
 VERDICTS = ("supported", "contradicted", "undecided")
 MIN_IMAGES = 6  #: the smallest n with 2 * 0.5**n < 5 %
@@ -62,8 +62,7 @@ def bootstrap_interval(
     infinite values, shapes that do not fit, and settings out of range.
     """
     interval = _interval([values], [1.0], [noise], statistic, seed, level, resamples)
-    lowest, highest = limits if statistic == "mean" else (max(limits[0], 0.0), limits[1])
-    low, high = np.clip([interval.low, interval.high], lowest, highest)
+    low, high = np.clip([interval.low, interval.high], *possible(limits, statistic))
     return replace(interval, low=float(low), high=float(high))
 
 
@@ -91,6 +90,11 @@ def paired_difference(
     return _interval(
         [student, baseline], [1.0, -1.0], [student_noise, baseline_noise], statistic, seed, level, resamples
     )
+
+
+def possible(limits: tuple[float, float], statistic: str) -> tuple[float, float]:
+    """Where the statistic of one network can lie: within `limits`, and a spread not below 0."""
+    return limits if statistic == "mean" else (max(limits[0], 0.0), limits[1])
 
 
 def interval_settings(statistic: str, level: float, resamples: int) -> None:
@@ -142,9 +146,10 @@ def verdict(interval: Interval, higher_is_better: bool) -> str:
     undecided.
 
     Supported: the whole interval lies on the expected side of 0 (above it if `higher_is_better`, else below);
-    contradicted: on the other side. Undecided if it holds 0, if it could not be computed, and for n < 6.
+    contradicted: on the other side. Undecided if it holds 0, if it could not be computed, and for n < 6 (over
+    seeds: fewer than 6 different images).
     """
-    if interval.n < MIN_IMAGES:
+    if (interval.images if isinstance(interval, NestedInterval) else interval.n) < MIN_IMAGES:
         return "undecided"
     if interval.low > 0:
         return "supported" if higher_is_better else "contradicted"

@@ -37,11 +37,12 @@ def margin_area(ratios: Any, margins: Sequence[float] = MARGINS) -> Tensor:
 
     An image that has a value at every margin has its own area, and the mean of these is the area. Where images
     drop out as b grows that is not so, since the others weigh more there. So what is returned are the
-    pseudo-values of the infinitesimal jackknife, area + N dA/dp_i with p_i the weight of image i (B. Efron, The
-    Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 6): their mean is the area, their spread
-    over images gives its variance to first order, and for whole columns they are the images' own areas; single
-    ones may leave 0 ... 1. NaN for an image without a value at any margin, and for all images if there is a
-    margin without any value: the curve ends before it, so choose margins that all networks have.
+    pseudo-values of the infinitesimal jackknife, the area plus its derivative towards image i, that is as weight
+    moves from all images to this one (B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982,
+    chapter 6): their mean is the area, their spread over images gives its variance to first order, and for whole
+    columns they are the images' own areas; single ones may leave 0 ... 1. NaN for an image without a value at any
+    margin, and for all images if there is a margin without any value: the curve ends before it, so choose margins
+    that all networks have.
 
     Raises InputError for shapes that do not fit, values outside 0 ... 1 and margins that do not rise.
     """

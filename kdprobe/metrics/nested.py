@@ -1,8 +1,9 @@
 """Intervals over images nested in training seeds.
 
 **Two intervals.** "Images" resamples images within these seeds, both networks' values of an image together and with
-one redraw of each seed's estimation noise, as `kdprobe.metrics.inference` does for one seed (its tails expanded with
-n - k degrees of freedom). It says how sure the mean over *these* trainings is. The interval itself speaks of new
+one redraw of each seed's estimation noise, as `kdprobe.metrics.inference` does for one seed. Its percentiles are moved
+away from the value by Student's t over the normal, with Welch's degrees of freedom (`seed_values.image_error`; images
+that seeds share count once). It says how sure the mean over *these* trainings is. The interval itself speaks of new
 seeds: the hull of that one and of Student's t over the seeds' values, mean +- t_{k-1} s / sqrt(k), s their standard
 deviation (ddof 1). s holds the variation between seeds, images and noise in whatever shares they have; the same is
 known of random-effects means of few studies (J. Hartung and G. Knapp, Statistics in Medicine 20, 2001; with a lower
@@ -14,52 +15,56 @@ the outermost seed, resampling images within them counts their variance twice (A
 Methods and their Application, 1997, section 3.8): the two errors cancel at one ratio of both alone.
 
 **Images of several seeds** move these seeds together, which s does not see. Where image ids say so, an image is drawn
-in all its seeds at once, and the covariance is added to s² / k (`kdprobe.metrics.seed_values.seed_error`).
+in all its seeds at once, and the mean covariance of two seeds is added to s² / k (`seed_values.seed_error`).
 
 **Few seeds.** With one seed there is no interval over seeds. With two, t is 12.7: next to nothing is decided, and
 that is all two seeds can bear; the interval rests on their differences being normal, as it does, less, with three.
 
-Coverage of the 95 % intervals, simulated (analyses/inference_calibration.py; n = 20 and 40, normal and skewed values,
-means and standard deviations: lowest and highest of these, each of 400 simulations, Monte Carlo error 0.011;
-`between`: standard deviation of the seeds' true differences, in units of the paired differences' between images; half
-lengths for means of normal values at n = 40):
+Coverage of the 95 % intervals, simulated (analyses/inference_calibration.py: n = 40, and 20 for k = 3, normal and
+skewed values, means and standard deviations, between = 1 means alone: lowest and highest of these, each of 400
+simulations, Monte Carlo error 0.011; `between`: standard deviation of the seeds' true differences, in units of the
+paired differences' between images; bootstrap: the one used before; half lengths for means of normal values, n = 40):
 
-| k | between | this one | images alone | plain nested bootstrap | half lengths |
+| k | between | this one | images alone | bootstrap | half lengths |
 | --- | --- | --- | --- | --- | --- |
-| 2 | 0 | 0.988-0.995 | 0.927-0.983 | 0.998-1.000 | 1.14, 0.22, 0.44 |
-| 2 | 0.1 | 0.978-0.993 | 0.887-0.932 | 0.993-1.000 | 1.36, 0.22, 0.46 |
-| 2 | 0.3 | 0.955-0.983 | 0.625-0.777 | 0.945-0.980 | 2.57, 0.22, 0.58 |
-| 2 | 1 | 0.948-0.965 | 0.247-0.355 | 0.760-0.835 | 7.03, 0.22, 1.07 |
-| 3 | 0 | 0.983-0.995 | 0.932-0.958 | 0.998-1.000 | 0.34, 0.18, 0.33 |
-| 3 | 0.1 | 0.963-0.993 | 0.885-0.922 | 0.990-1.000 | 0.41, 0.18, 0.34 |
-| 3 | 0.3 | 0.953-0.983 | 0.613-0.772 | 0.943-0.985 | 0.76, 0.18, 0.46 |
-| 3 | 1 | 0.945-0.958 | 0.237-0.362 | 0.833-0.845 | 2.20, 0.18, 1.03 |
-| 5 | 0 | 0.960-0.985 | 0.922-0.965 | 0.995-1.000 | 0.20, 0.14, 0.25 |
-| 5 | 0.1 | 0.960-0.980 | 0.890-0.922 | 0.990-1.000 | 0.23, 0.14, 0.26 |
-| 5 | 0.3 | 0.940-0.975 | 0.578-0.772 | 0.948-0.993 | 0.40, 0.14, 0.35 |
-| 5 | 1 | 0.938-0.955 | 0.210-0.338 | 0.877-0.917 | 1.17, 0.14, 0.84 |
-| 10 | 0 | 0.948-0.975 | 0.922-0.963 | 0.998-1.000 | 0.12, 0.10, 0.17 |
-| 10 | 0.1 | 0.940-0.970 | 0.870-0.912 | 0.993-1.000 | 0.13, 0.10, 0.18 |
-| 10 | 0.3 | 0.935-0.963 | 0.610-0.805 | 0.955-0.990 | 0.24, 0.10, 0.25 |
-| 10 | 1 | 0.940-0.955 | 0.230-0.345 | 0.917-0.935 | 0.69, 0.10, 0.60 |
+| 2 | 0 | 0.980-0.995 | 0.920-0.968 | 0.998-1.000 | 1.20, 0.22, 0.44 |
+| 2 | 0.3 | 0.958-0.983 | 0.593-0.642 | 0.935-0.955 | 2.44, 0.22, 0.57 |
+| 2 | 1 | 0.943-0.970 | 0.247-0.247 | 0.765-0.775 | 7.61, 0.22, 1.13 |
+| 3 | 0 | 0.970-0.993 | 0.917-0.953 | 0.993-1.000 | 0.35, 0.18, 0.33 |
+| 3 | 0.3 | 0.948-0.980 | 0.615-0.750 | 0.940-0.980 | 0.75, 0.18, 0.45 |
+| 3 | 1 | 0.938-0.963 | 0.205-0.330 | 0.815-0.890 | 2.22, 0.18, 1.04 |
+| 5 | 0.3 | 0.948-0.965 | 0.620-0.675 | 0.953-0.975 | 0.41, 0.14, 0.36 |
+| 10 | 0 | 0.953-0.973 | 0.917-0.948 | 0.998-1.000 | 0.12, 0.10, 0.17 |
+| 10 | 0.3 | 0.945-0.960 | 0.618-0.647 | 0.973-0.975 | 0.24, 0.10, 0.25 |
 
 So it covers as it says, more where seeds do not differ, which few seeds cannot know; images alone speak of new seeds
-only there. With one seed its interval covers 0.93-0.98 between equal seeds (0.91-0.92 for spreads of skewed values).
+only there. The same images in all seeds: 0.94-0.97 with three seeds and more, 0.90-0.96 with two. With noise 0.94-0.99.
+One seed's covers 0.92-0.95 between equal seeds. A single network's spread is less sure, since a sample's is too small
+on average: 0.88-0.97 for normal values and three or ten seeds, 0.86-0.94 for skewed ones, 0.68-0.91 with one seed.
 """
 
 from collections.abc import Sequence
-from math import inf, nan
+from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
 
 from kdprobe.metrics.inference import (
     bootstrap_interval,
-    expanded_tail,
     interval_settings,
     paired_difference,
+    possible,
 )
-from kdprobe.metrics.seed_values import SeedValues, seed_error, seed_values
+from kdprobe.metrics.resampling import image_weights
+from kdprobe.metrics.seed_values import (
+    FEW_IMAGES,
+    SeedValues,
+    distinct_images,
+    image_error,
+    pooled_images,
+    seed_error,
+    seed_values,
+)
 from kdprobe.records import Interval, NestedInterval
 
 
@@ -82,7 +87,8 @@ def nested_difference(
     seed with fewer than two). statistic: mean, std or var (ddof 0). noises: None, or per seed None or (R, N_s) as for
     `paired_difference`. images: the N_s image ids of every seed; None says that no image is in two seeds.
 
-    The record also holds the interval over images within these seeds, the number of seeds and, in n, of values.
+    The record also holds the interval over images within these seeds, the number of seeds, of values (n) and of
+    different images.
     With one seed both intervals are `paired_difference`'s and say nothing about other seeds. NaN as there. Raises
     InputError as `paired_difference` does, and for lists of different lengths.
     """
@@ -114,6 +120,8 @@ def nested_interval(
     values and noise: per seed, as for `bootstrap_interval`, whose `limits` cut these intervals too; the rest as for
     `nested_difference`.
     """
+    interval_settings(statistic, level, resamples)
+    limits = possible(limits, statistic)
     return _nested([values], [noise], images, limits, statistic, seed, level, resamples)
 
 
@@ -123,26 +131,32 @@ def _nested(networks, noises, images, limits, statistic, seed, level, resamples)
     if len(seeds) < 2:
         alone = _one_seed(seeds, limits, statistic, seed, level, resamples)
         return NestedInterval(
-            alone.value, alone.low, alone.high, alone.n, alone.low, alone.high, seeds=len(seeds)
+            alone.value,
+            alone.low,
+            alone.high,
+            alone.n,
+            alone.low,
+            alone.high,
+            seeds=len(seeds),
+            images=alone.n,
         )
     n, k = sum(len(one.images) for one in seeds), len(seeds)
     value = float(np.mean([one.value(statistic) for one in seeds]))
     within = (nan, nan)
-    if n > k:
-        tail = expanded_tail(level, n, k)
-        drawn = image_draws(seeds, shared, statistic, seed, resamples)
-        within = tuple(np.nanquantile(drawn, [tail, 1 - tail]))
 
     from scipy import stats
 
+    _, free = image_error(seeds, statistic)
+    if free > 0:
+        stretch = stats.t.ppf((1 + level) / 2, free) / stats.norm.ppf((1 + level) / 2)
+        drawn = image_draws(seeds, shared, statistic, seed, resamples)
+        bounds = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        within = tuple(value + stretch * bounds)
     error, free = seed_error(seeds, statistic)
     half = float(stats.t.ppf((1 + level) / 2, free)) * error
-    lowest, highest = (
-        limits if statistic == "mean" or len(networks) == 2 else (max(limits[0], 0.0), limits[1])
-    )
     low, high = np.fmin(value - half, within[0]), np.fmax(value + half, within[1])
-    low, high, *within = np.clip([low, high, *within], lowest, highest).tolist()
-    return NestedInterval(value, low, high, n, *within, seeds=k)
+    low, high, *within = np.clip([low, high, *within], *limits).tolist()
+    return NestedInterval(value, low, high, n, *within, seeds=k, images=distinct_images(seeds))
 
 
 def _one_seed(seeds: list[SeedValues], limits, statistic, seed, level, resamples) -> Interval:
@@ -158,25 +172,28 @@ def _one_seed(seeds: list[SeedValues], limits, statistic, seed, level, resamples
 def image_draws(
     seeds: list[SeedValues], shared: bool, statistic: str, seed: int, resamples: int
 ) -> np.ndarray:
-    """(resamples,) the mean over the seeds, with resampled images and one redraw of every seed's noise.
+    """(resamples,) how far the mean over the seeds moves with resampled images and one redraw of every seed's noise.
 
     Images are drawn within each seed; if seeds share some, from all images, an image together with all its values.
+    n images show (n - 1) / n of their variance, so that a seed's moves are widened by sqrt(n / (n - 1)). One with a
+    single image shows none, one with two or three too little of its law: they move as normal values of the pooled
+    variance do (two or three that other seeds may have as well: as they are, so that these move along).
     """
     generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
     total = 0.0
     everywhere = np.unique(np.concatenate([one.images for one in seeds]))
-    weights = _weights(generators[0], len(everywhere), resamples) if shared else None
+    weights = image_weights(generators[0], len(everywhere), resamples) if shared else None
+    pooled, _ = pooled_images(seeds, statistic)
     for one in seeds:
-        if shared:
-            own = weights[:, np.searchsorted(everywhere, one.images)]
+        n = len(one.images)
+        if n == 1 or (n < FEW_IMAGES and not shared):
+            total = total + pooled / sqrt(n) * generators[0].normal(size=resamples)
         else:
-            own = _weights(generators[0], len(one.images), resamples)
-        total = total + one.resampled(statistic, own)
+            if shared:
+                own = weights[:, np.searchsorted(everywhere, one.images)]
+            else:
+                own = image_weights(generators[0], n, resamples)
+            moved = one.resampled(statistic, own) - one.value(statistic)
+            total = total + moved * sqrt(n / (n - 1))
         total = total + generators[1].choice(one.deviations(statistic), resamples)
     return total / len(seeds)
-
-
-def _weights(generator: np.random.Generator, n: int, resamples: int) -> np.ndarray:
-    """(resamples, n) float64: how often each of n images comes up in n draws with replacement."""
-    drawn = generator.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n * resamples).reshape(resamples, n).astype(np.float64)

@@ -17,12 +17,13 @@ NEVER = -1  #: in `first_epoch`
 class WhoFirst(NamedTuple):
     """Shares of the cells that two networks hold at the end, each (N,) float64, 0 ... 1; they add up to 1.
 
-    NaN for an image in which neither holds any.
+    NaN for an image in which neither holds any. The first three are NaN everywhere if fewer than two epochs were kept
+    of both networks: nothing is then known of the order.
     """
 
     one_first: Tensor  #: held by both, and the one network had it earlier
     other_first: Tensor  #: held by both, and the other network had it earlier
-    together: Tensor  #: held by both since the same epoch
+    together: Tensor  #: held by both since the same of the epochs compared
     one_alone: Tensor  #: held by the one network only
     other_alone: Tensor  #: held by the other network only
 
@@ -95,25 +96,35 @@ def who_first(
     concepts_by_epoch: (E, N, g, g) bool of the one network at `epochs` (E,), other_by_epoch: (F, N, g, g) of
     the other at `other_epochs`; cells: (N, g, g) bool, the cells that are looked at. Time is the number of
     epochs since the start of each network's own analysed stage (`first_epoch`), not a share of it: an epoch is
-    one pass over the data in both. Had is had for the first time, whether or not it was given up in between.
-    The shares of the shared cells add up to `concept_overlap` of the two last epochs. Own definition.
+    one pass over the data in both. Only the epochs that were kept of both are compared: one that is looked at
+    more often would be seen to have everything earlier. A cell held at a network's last epoch, but at none of
+    these, came after them. Had is had for the first time, whether or not it was given up in between. Unless
+    fewer than two epochs are common, the shares of the shared cells add up to `concept_overlap` of the two last
+    epochs. Own definition.
 
     Raises InputError for other types, shapes or epochs.
     """
-    here, there = first_epoch(concepts_by_epoch, epochs), first_epoch(other_by_epoch, other_epochs)
+    common = sorted(set(epochs) & set(other_epochs))
+    here = _first_of(common, concepts_by_epoch, epochs)
+    there = _first_of(common, other_by_epoch, other_epochs)
     last, other_last = _two_sets(
         torch.as_tensor(concepts_by_epoch)[-1], torch.as_tensor(other_by_epoch)[-1], cells
     )
     both = last & other_last
     size = (last | other_last).sum((-2, -1)).double()
-    parts = (
-        both & (here < there),
-        both & (here > there),
-        both & (here == there),
-        last & ~both,
-        other_last & ~both,
-    )
-    return WhoFirst(*(part.sum((-2, -1)) / torch.where(size > 0, size, float("nan")) for part in parts))
+    size = torch.where(size > 0, size, float("nan"))
+    order = [both & (here < there), both & (here > there), both & (here == there)]
+    shares = [part.sum((-2, -1)) / size for part in (*order, last & ~both, other_last & ~both)]
+    if len(common) < 2:
+        shares[:3] = [torch.full_like(size, float("nan"))] * 3
+    return WhoFirst(*shares)
+
+
+def _first_of(common: Sequence[int], concepts_by_epoch: Any, epochs: Sequence[int]) -> Tensor:
+    """(N, g, g): place among the `common` epochs of the first at which a cell is a concept, their number if none."""
+    first_epoch(concepts_by_epoch, epochs)  # refuses what does not fit
+    places = [list(epochs).index(epoch) for epoch in common]
+    return (torch.as_tensor(concepts_by_epoch)[places].cumsum(0) == 0).sum(0)
 
 
 def _two_sets(concepts: Any, others: Any, cells: Any) -> tuple[Tensor, Tensor]:

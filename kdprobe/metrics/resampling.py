@@ -52,3 +52,9 @@ def deviations(noises, signs, statistic: str) -> np.ndarray:
     total = sum(redrawn) if redrawn else np.array([])
     total = total[~np.isnan(total)]
     return total - total.mean() if len(total) else np.zeros(1)
+
+
+def image_weights(generator: np.random.Generator, n: int, resamples: int) -> np.ndarray:
+    """(resamples, n) float64: how often each of n images comes up in n draws with replacement."""
+    drawn = generator.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=n * resamples).reshape(resamples, n).astype(np.float64)

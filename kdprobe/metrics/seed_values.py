@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from kdprobe.errors import InputError
 from kdprobe.metrics.image_columns import image_columns
 from kdprobe.metrics.resampling import deviations, masked_statistic
 
+FEW_IMAGES = 4  #: a seed with fewer is taken to vary as all seeds' images do together
 SIGNS = {1: (1.0,), 2: (1.0, -1.0)}  #: one network's value; student minus baseline
 
 
@@ -117,28 +118,77 @@ def seed_error(seeds: list[SeedValues], statistic: str) -> tuple[float, float]:
 
     s / sqrt(k), s the standard deviation (ddof 1) of the seeds' values, has k - 1 degrees of freedom: it holds the
     variation of training, images and noise, whatever their shares. Images that several seeds share move these seeds
-    together, which s does not see: the covariance of their means, from the images' contributions, is added
-    (degrees of freedom after F. Satterthwaite, Biometrics Bulletin 2, 1946).
+    together, which s does not see: with v the variance of a seed's value and c the mean covariance of two, s² estimates
+    v - c, and the mean has the variance v / k + (k - 1) c / k = s² / k + c. So c, from the images' contributions, is
+    added (degrees of freedom after F. Satterthwaite, Biometrics Bulletin 2, 1946; c has those of the shared images).
     """
     k = len(seeds)
     variance = float(np.var([seed.value(statistic) for seed in seeds], ddof=1)) / k
-    shared = shared_image_variance(seeds, statistic)
-    if shared == 0:
+    covariance = shared_covariance(seeds, statistic) / (k * (k - 1))
+    if covariance == 0:
         return sqrt(variance), k - 1
-    images = len(np.unique(np.concatenate([seed.images for seed in seeds])))
-    free = (variance + shared) ** 2 / (variance**2 / (k - 1) + shared**2 / max(images - 1, 1))
-    return sqrt(variance + shared), free
+    _, times = np.unique(np.concatenate([seed.images for seed in seeds]), return_counts=True)
+    free = (variance + covariance) ** 2 / (
+        variance**2 / (k - 1) + covariance**2 / max((times > 1).sum() - 1, 1)
+    )
+    return sqrt(variance + covariance), float(free)
 
 
-def shared_image_variance(seeds: list[SeedValues], statistic: str) -> float:
-    """Variance of the mean over the seeds that comes from images in more than one of them; ≥ 0."""
+def image_error(seeds: list[SeedValues], statistic: str) -> tuple[float, float]:
+    """Standard error and degrees of freedom of the mean over these k ≥ 1 seeds: what images and noise make of it.
+
+    Each seed has its images' variance (ddof 1), one with fewer than `FEW_IMAGES` the pooled one, and that of its noise;
+    images in several seeds add their covariance. Degrees of freedom after Satterthwaite, at most those of
+    `pooled_images`. NaN and 0 where no seed has two images.
+    """
+    pooled, most = pooled_images(seeds, statistic)
+    if most < 1:
+        return nan, 0.0
+    borrowed = pooled**2 * sum(1 / len(seed.images) for seed in seeds if len(seed.images) < FEW_IMAGES)
+    own, unsure = 0.0, borrowed**2 / sum(len(seed.images) - 1 for seed in seeds)
+    for seed in seeds:
+        n = len(seed.images)
+        if n >= FEW_IMAGES:
+            part = seed.contributions(statistic).var(ddof=1) / n
+            own, unsure = own + part, unsure + part**2 / (n - 1)
+    total = own + borrowed + sum(seed.deviations(statistic).var() for seed in seeds)
+    free = min(total**2 / unsure, most) if unsure > 0 else most
+    error = sqrt(total + shared_covariance(seeds, statistic)) / len(seeds)
+    return error, float(free)
+
+
+def pooled_images(seeds: list[SeedValues], statistic: str) -> tuple[float, int]:
+    """Standard deviation of the images' contributions about their seeds' means, and its degrees of freedom.
+
+    These are the values less the seeds, or, where seeds share images, the distinct images less one, if that is less:
+    an image seen in three trainings is still one image. NaN without any.
+    """
+    within = sum(len(seed.images) - 1 for seed in seeds)
+    if within < 1:
+        return nan, 0
+    squares = sum(len(seed.images) * seed.contributions(statistic).var() for seed in seeds)
+    return sqrt(squares / within), min(within, distinct_images(seeds) - 1)
+
+
+def distinct_images(seeds: list[SeedValues]) -> int:
+    """How many images there are, each counted once."""
+    return len(np.unique(np.concatenate([seed.images for seed in seeds]))) if seeds else 0
+
+
+def shared_covariance(seeds: list[SeedValues], statistic: str) -> float:
+    """Sum of the covariances of the values of all ordered pairs of seeds, from the images that both have; ≥ 0.
+
+    That of two seeds of n and m images is the sum over the shared ones of the products of their deviations, over n m,
+    times sqrt(n / (n - 1) m / (m - 1)); a seed with a single image has no deviation.
+    """
+    if distinct_images(seeds) == sum(len(seed.images) for seed in seeds):
+        return 0.0
     total, own = {}, 0.0
     for seed in seeds:
         parts = seed.contributions(statistic)
-        parts = (parts - parts.mean()) / len(parts)
+        n = len(parts)
+        parts = (parts - parts.mean()) / sqrt(n * max(n - 1, 1))
         own += float((parts**2).sum())
         for image, part in zip(seed.images.tolist(), parts.tolist(), strict=True):
             total[image] = total.get(image, 0.0) + part
-    both = sum(part**2 for part in total.values())
-    alone = len(total) == sum(len(seed.images) for seed in seeds)
-    return 0.0 if alone else max(both - own, 0.0) / len(seeds) ** 2
+    return max(sum(part**2 for part in total.values()) - own, 0.0)

@@ -6,7 +6,14 @@ from matplotlib.figure import Figure
 
 from kdprobe.errors import InputError
 from kdprobe.plots.page import network_entries, page_figure, page_legend, panel, small_print
-from kdprobe.plots.seed_lines import SeedLine, lines_text, networks_of, seed_lines, styles_of
+from kdprobe.plots.seed_lines import (
+    SeedLine,
+    dotted_lines,
+    lines_text,
+    networks_of,
+    seed_lines,
+    styles_of,
+)
 from kdprobe.plots.style import page_style
 from kdprobe.plots.symbols import page_label
 
@@ -19,12 +26,19 @@ KINDS = {
 
 
 def detours_figure(
-    lines: Mapping[str, Sequence[SeedLine]], *, cells: str = "foreground", column: str = "two", note: str = ""
+    lines: Mapping[str, Sequence[SeedLine]],
+    still: Mapping[str, Sequence[SeedLine]] | None = None,
+    *,
+    cells: str = "foreground",
+    column: str = "two",
+    note: str = "",
 ) -> Figure:
     """Concepts gained and lost at each epoch and, below, those present and ever present; mean cells an image.
 
     lines: "gained", "lost", "present", "ever" -> lines over epochs; gains and losses share a scale, and so do the rest.
+    still: likewise, what noise alone would show of maps that never change, drawn dotted.
     """
+    still = still or {}
     missing = [kind for kind in KINDS if not lines.get(kind)]
     if missing:
         raise InputError(f"there are no lines of {missing[0]!r}: give gained, lost, present and ever")
@@ -41,11 +55,15 @@ def detours_figure(
             panels[other].sharey(panels[one])
         for ax, (kind, label) in zip(panels, KINDS.items(), strict=True):
             seed_lines(panel(ax, whole=True), lines[kind], styles)
+            dotted_lines(ax, still.get(kind, ()), styles)
             ax.set_ylabel(label)
             if column == "two" or kind in ("present", "ever"):
                 ax.set_xlabel(page_label("epoch"))
         for ax in (panels[0], panels[2]):
             ax.set_ylim(bottom=0)
         page_legend(figure, network_entries(networks_of(everyone), styles))
-        small_print(figure, f"{note} Concept cells on the {cells}. {lines_text(everyone)}".strip())
+        dotted = (
+            " Dotted: maps that never change, under the estimator's noise." if any(still.values()) else ""
+        )
+        small_print(figure, f"{note} Concept cells on the {cells}. {lines_text(everyone)}{dotted}".strip())
     return figure

@@ -20,7 +20,15 @@ from kdprobe.plots.page import (
     panel_title,
     small_print,
 )
-from kdprobe.plots.seed_lines import SeedLine, lines_text, mean_line, networks_of, seed_lines, styles_of
+from kdprobe.plots.seed_lines import (
+    SeedLine,
+    dotted_lines,
+    lines_text,
+    mean_line,
+    networks_of,
+    seed_lines,
+    styles_of,
+)
 from kdprobe.plots.style import BLUE, GREEN, PURPLE, SKY, Style, page_style
 from kdprobe.plots.symbols import page_label
 
@@ -74,6 +82,7 @@ def overlap_figure(
     lines: Mapping[str, Sequence[SeedLine]],
     firsts: Mapping[str, Sequence[Firsts]],
     chance: Mapping[str, Sequence[SeedLine]] | None = None,
+    still: Mapping[str, Sequence[SeedLine]] | None = None,
     *,
     column: str = "two",
     note: str = "",
@@ -81,7 +90,8 @@ def overlap_figure(
     """IoU with the teacher's last epoch over epochs, and who was first: one row of panels for each kind of cells.
 
     lines, firsts: "foreground", "background" -> records; a kind of cells without firsts has an empty right panel;
-    chance: likewise, the overlap of sets of the same sizes laid at random, drawn dotted.
+    chance: likewise, the overlap of sets of the same sizes laid at random, drawn dotted. still: likewise, a network's
+    overlap with itself measured twice, which noise keeps below 1; drawn as a short bar.
     """
     kinds = [cells for cells, found in lines.items() if found]
     if not kinds:
@@ -99,7 +109,8 @@ def overlap_figure(
             panels = figure.subplots(2 * len(kinds), 1, height_ratios=high).reshape(-1, 2)
         for (left, right), cells in zip(panels, kinds, strict=True):
             seed_lines(panel(left, whole=True), lines[cells], styles)
-            _chance_lines(left, (chance or {}).get(cells, ()), styles)
+            dotted_lines(left, (chance or {}).get(cells, ()), styles)
+            _still_marks(left, (still or {}).get(cells, ()), styles)
             left.set_ylim(0, 1)
             left.set_ylabel("IoU with the teacher's last\nconcepts / share")
             left.set_xlabel(page_label("epoch"))
@@ -119,12 +130,15 @@ def overlap_figure(
             entries[words] = Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0.5)
         page_legend(figure, entries)
         dotted = " Dotted: sets of the same sizes at random." if chance else ""
+        if any((still or {}).values()):
+            dotted += " Short bars: a network with itself, measured twice."
         words = f"{lines_text(everyone)}{dotted} Bars: who held a concept first, mean of the seeds."
         small_print(figure, f"{note} {words}".strip())
     return figure
 
 
-def _chance_lines(ax: Axes, lines: Sequence[SeedLine], styles: Mapping[str, Style]) -> None:
+def _still_marks(ax: Axes, lines: Sequence[SeedLine], styles: Mapping[str, Style]) -> None:
     for network in networks_of(lines):
         mean = mean_line([line for line in lines if line.network == network.name])
-        ax.plot(mean.x, mean.y, color=styles[network.name].colour, linestyle=(0, (1, 1.5)), linewidth=0.9)
+        colour = styles[network.name].colour
+        ax.plot(mean.x, mean.y, color=colour, linestyle="none", marker="_", markersize=8, markeredgewidth=1.2)

@@ -103,6 +103,14 @@ def seed_lines(
     return ax
 
 
+def dotted_lines(ax: Axes, lines: Sequence[SeedLine], styles: Mapping[str, Style]) -> Axes:
+    """The mean over the seeds of each network, thin and dotted: what its line is held against."""
+    for network in networks_of(lines):
+        mean = mean_line([line for line in lines if line.network == network.name])
+        ax.plot(mean.x, mean.y, color=styles[network.name].colour, linestyle=(0, (1, 1.5)), linewidth=0.9)
+    return ax
+
+
 def lines_text(lines: Sequence[SeedLine]) -> str:
     """What the lines, their bands and n are, in words."""
     counts = [n for line in lines for n in line.n if n > 0]

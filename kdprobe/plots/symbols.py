@@ -29,6 +29,9 @@ BESIDE = {
     "accuracy": "test accuracy / share",
     "stability_so_far": r"stability so far $\rho_k$ / share",
     "path": r"weight distance $\Sigma\,\|\Delta w\|\,/\,\|w_0\|$",
+    "gained": "foreground concepts\ngained in an epoch / cells",
+    "lost": "foreground concepts\nlost in an epoch / cells",
+    "overlap": "IoU with the teacher's last\nforeground concepts / share",
     "epoch": "training epoch $k$",
     "margin": "margin $b$ / nats",
 }

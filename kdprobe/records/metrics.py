@@ -50,6 +50,7 @@ class NestedInterval(Interval):
     images_low: float
     images_high: float
     seeds: int
+    images: int  #: different images: one that several seeds have counts once
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def figure_parser(script: str, description: str, keys: Sequence[str] = SETTING) 
     parser.add_argument(
         "--all",
         action="store_true",
-        help="draw every setting, into STEM-" + "-".join(f"<{key}>" for key in keys),
+        help="draw every setting, into STEM--" + "--".join(f"<{key}>" for key in keys),
     )
     return parser
 
@@ -55,7 +55,7 @@ def draw_settings(
         settings = settings_of(first, keys, {key: getattr(options, key) for key in keys})
         stem = options.out or options.results / script
         for setting in settings if options.all else settings[:1]:
-            target = f"{stem}-{file_name(setting)}" if options.all else stem
+            target = f"{stem}--{file_name(setting)}" if options.all else stem
             chosen = {name: rows_of(found, keys, setting) for name, found in rows.items()}
             figure = draw(chosen, options.column, ", ".join(setting) + ".")
             print(*save(figure, target), sep="\n", flush=True)
@@ -67,4 +67,4 @@ def draw_settings(
 
 def file_name(setting: Sequence[str]) -> str:
     """The setting as part of a file's name: what is no letter, digit, dot, `_`, `+` or `-` becomes `_`."""
-    return "-".join(re.sub(r"[^\w.+-]", "_", part) for part in setting)
+    return "--".join(re.sub(r"[^\w.+-]", "_", part) for part in setting)

@@ -1,6 +1,7 @@
 """The tables of a sweep: student against baseline, every comparison, all networks; each in four forms."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from math import isnan
 from pathlib import Path
@@ -38,22 +39,29 @@ FORMS: dict[str, Callable[[Table], bytes]] = {
 
 
 def write_sweep_tables(
-    comparisons: Sequence[PooledComparison], networks: Sequence[NetworkValue], folder: str | Path
+    comparisons: Sequence[PooledComparison],
+    networks: Sequence[NetworkValue],
+    folder: str | Path,
+    counting: str = "",
 ) -> list[Path]:
     """Write {table,hypotheses}.{tex,csv,md,html} and {comparisons,networks}.{tex,md,html} into `folder`; the paths.
 
-    The files from which they are made may lie there too. The same records give the same bytes.
+    counting: how concepts were counted, in words; it ends the captions. The files from which they are made may lie
+    there too. The same records give the same bytes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    tables = {
+        "table": big_table(comparisons),
+        "hypotheses": hypotheses_table(comparisons),
+        "comparisons": comparisons_table(comparisons),
+        "networks": networks_table(networks, SHOWN),
+    }
     files = {}
-    for name, table in (("table", big_table(comparisons)), ("hypotheses", hypotheses_table(comparisons))):
-        files |= {f"{name}.{form}": write(table) for form, write in FORMS.items()}
-    for name, table in (
-        ("comparisons", comparisons_table(comparisons)),
-        ("networks", networks_table(networks, SHOWN)),
-    ):
-        files |= {f"{name}.{form}": write(table) for form, write in FORMS.items() if form != "csv"}
+    for name, table in tables.items():
+        told = replace(table, caption=f"{table.caption} {counting}".strip())
+        own = [form for form in FORMS if form != "csv" or name in ("table", "hypotheses")]
+        files |= {f"{name}.{form}": FORMS[form](told) for form in own}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return [folder / name for name in files]

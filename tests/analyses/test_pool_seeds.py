@@ -1,56 +1,54 @@
-import numpy as np
+from dataclasses import replace
+
 import pytest
-import torch
+import synthetic_units
 
-from analyses.pool_seeds import main, per_image_values, pooled
-from kdprobe.analysis import NetworkValues
-from kdprobe.metrics import METRICS, nested_difference
-
-
-def seed(shift, number, images):
-    """A seed's two networks in one metric, and the ids of its images."""
-    generator = np.random.default_rng(number)
-    values = {name: torch.tensor(0.1 * generator.normal(size=50)) for name in ("student-kd", "baseline")}
-    values["student-kd"] += shift
-    noise = {
-        name: column + torch.tensor(0.02 * generator.normal(size=(30, 1))) for name, column in values.items()
-    }
-    found = {
-        name: NetworkValues({"stability": values[name]}, {"stability": noise[name]}, (0,)) for name in values
-    }
-    return found, tuple(f"{images}-{i}" for i in range(50))
+from analyses.pool_seeds import main, pooled, unit
+from kdprobe.metrics import METRICS, nested_difference, verdict
 
 
-def test_one_mean_two_intervals():
-    """Seeds that disagree: sure of these runs, unsure of a new one."""
-    found = pooled([seed(shift, s, s) for s, shift in enumerate((0.0, 1.0, 2.0))], "student-kd", "stability")
-    assert found["difference"] == pytest.approx(found["student_mean"] - found["baseline_mean"])
-    assert found["images_low"] < found["difference"] < found["images_high"]
-    assert found["images_high"] - found["images_low"] < 0.1
-    # Between-seed standard deviation 1: 4.30 / sqrt(3) on either side.
-    assert found["nested_high"] - found["nested_low"] == pytest.approx(2 * 4.303 / 3**0.5, rel=0.1)
-    assert (found["seeds"], found["n"], found["verdict"]) == (3, 150, "undecided")
-
-
-def test_images_without_a_value_leave_both_means_and_images_of_several_seeds_are_known():
-    seeds = [seed(1.0, 0, "same"), seed(1.1, 1, "same")]
-    seeds[0][0]["baseline"].values["stability"][3] = torch.nan
-    found = pooled(seeds, "student-kd", "stability")
-    assert found["n"] == 99
-    assert found["student_mean"] - found["baseline_mean"] == pytest.approx(found["difference"])
-    columns = [
-        [values[name].values["stability"] for values, _ in seeds] for name in ("student-kd", "baseline")
-    ]
-    noises = [[values[name].noise["stability"] for values, _ in seeds] for name in ("student-kd", "baseline")]
+def test_rows_are_the_comparisons_of_the_sweeps():
+    """Images that seeds share are known, noise enters, 4,000 resamples whatever an experiment asks for."""
+    units = synthetic_units.synthetic_units((0, 1, 2), images=10, pool=14, students=("kd", "feature"))
+    found = pooled(units)
+    assert [row["student"] for row in found] == ["student-kd"] * len(METRICS) + ["student-feature"] * len(
+        METRICS
+    )
+    row, metric = found[1], METRICS[found[1]["metric"]]
+    students, baselines = ([one.values(name) for one in units] for name in ("student-kd", "baseline"))
     expected = nested_difference(
-        *columns,
+        [one.values[row["metric"]] for one in students],
+        [one.values[row["metric"]] for one in baselines],
+        statistic=metric.statistic,
         seed=0,
-        student_noise=noises[0],
-        baseline_noise=noises[1],
-        images=[ids for _, ids in seeds],
+        student_noise=[one.noise[row["metric"]] for one in students],
+        baseline_noise=[one.noise[row["metric"]] for one in baselines],
+        images=[one.ids for one in units],
         resamples=4000,
     )
-    assert (found["images_low"], found["nested_high"]) == (expected.images_low, expected.high)
+    assert (row["images_low"], row["nested_high"]) == (expected.images_low, expected.high)
+    assert row["verdict"] == verdict(expected, metric.higher_is_better)
+    assert (row["seeds"], row["n"]) == (3, expected.n)
+    for row in found:
+        assert row["student_mean"] - row["baseline_mean"] == pytest.approx(row["difference"], abs=1e-12)
+
+
+def test_learning_distances_are_compared_where_both_networks_have_the_same_epochs():
+    units = synthetic_units.synthetic_units((0, 1, 2))
+    student = units[0].networks["student-kd"]
+    measured = student.measured
+    last = len(measured.epochs) - 1
+    shorter = replace(
+        measured,
+        entropy=measured.entropy[:last],
+        noise=measured.noise[:last],
+        epochs=measured.epochs[:last],
+        path=measured.path[:last],
+    )
+    networks = units[0].networks | {"student-kd": replace(student, measured=shorter)}
+    units[0] = replace(units[0], networks=networks)
+    seeds = {row["metric"]: row["seeds"] for row in pooled(units)}
+    assert seeds["n_foreground"] == 3 and seeds["learning_distance_mean"] == seeds["stability"] == 2
 
 
 def test_tables_of_finished_experiments(experiment, tmp_path, read, monkeypatch):
@@ -63,8 +61,8 @@ def test_tables_of_finished_experiments(experiment, tmp_path, read, monkeypatch)
         "student metric student_mean baseline_mean difference images_low images_high nested_low nested_high"
     )
     assert list(summary[0]) == [*columns.split(), "seeds", "n", "verdict"]
-    values, ids = per_image_values(experiment)
+    one = unit(experiment)
     for row in summary[:2]:  # twice the same run: the mean of both is that of one
-        parts = [values[name].values[row["metric"]] for name in ("student-feature", "baseline")]
+        parts = [one.values(name).values[row["metric"]] for name in ("student-feature", "baseline")]
         assert float(row["difference"]) == pytest.approx(float((parts[0] - parts[1]).mean()), rel=1e-5)
-        assert (row["seeds"], row["n"]) == ("2", str(2 * len(ids)))
+        assert (row["seeds"], row["n"]) == ("2", str(2 * len(one.ids)))

@@ -55,6 +55,7 @@ def test_forgetting_holds_means_over_images_at_every_epoch(unit, initial):
             for place, field in enumerate(("present", "gained", "lost", "ever")):
                 expected = [mean([image[place][epoch] for image in found]) for epoch in range(EPOCHS + 1)]
                 assert [row[field] for row in own] == pytest.approx(expected), (name, kind, field)
+            assert {row["n"] for row in own} == {IMAGES}
 
 
 @pytest.mark.parametrize("initial", [False, "rho"])
@@ -103,22 +104,24 @@ def test_the_last_epoch_says_who_had_shared_concepts_first(unit, counted):
     assert sum(own[-1][field] for field in fields[:3]) == pytest.approx(own[-1]["iou"])
 
 
-def test_who_was_first_is_told_by_the_numbers_of_the_kept_epochs():
-    """A teacher of which epochs 0, 2, 4, ... are kept has nothing before its epoch 2."""
-    unit = synthetic_unit(seed=3)
-    teacher = unit.networks["teacher"]
-    sparse = replace(teacher, measured=replace(teacher.measured, epochs=tuple(range(0, 12, 2))))
-    unit = replace(unit, networks={**unit.networks, "teacher": sparse})
-    row = chosen(overlap_rows(count_unit(unit)), network="student-kd", cells="foreground", epoch=EPOCHS)[0]
+def test_chance_is_that_of_sets_as_large_as_these_at_every_epoch(unit, counted):
+    """By laying the teacher's set in every way that there is; the foreground has nine cells."""
     cells = cells_of(unit, "foreground")
-    shares = [
-        oracle.who_first(
-            maps_of("student-kd", i, 1), range(1, 6), maps_of("teacher", i, 1), range(2, 12, 2), cells[i]
-        )
-        for i in range(IMAGES)
-    ]
-    assert row["student_first"] == pytest.approx(mean([image[0] for image in shares]))
-    assert row["together"] == pytest.approx(mean([image[2] for image in shares]))
+    for name in ("baseline", "student-kd"):
+        rows = chosen(overlap_rows(counted), network=name, cells="foreground")
+        expected = []
+        for epoch in range(EPOCHS + 1):
+            found = [
+                oracle.chance_overlap(
+                    9,
+                    len(oracle.cell_set(maps_of(name, i)[epoch], cells[i])),
+                    len(oracle.cell_set(maps_of("teacher", i)[-1], cells[i])),
+                )
+                for i in range(IMAGES)
+            ]
+            expected.append(mean(found))
+        assert [row["chance"] for row in rows] == pytest.approx(expected)
+        assert len({round(value, 6) for value in expected}) > 1
 
 
 @pytest.mark.parametrize("scope", ["dataset", "image"])

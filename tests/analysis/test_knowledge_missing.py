@@ -30,6 +30,18 @@ def without_accuracy(unit):
     )
 
 
+def sparse(unit):
+    """The unit with networks of which no two kept the same epochs after the first."""
+    networks = {
+        name: replace(
+            network,
+            measured=replace(network.measured, epochs=(0, *range(start, start + 15, 3))),
+        )
+        for start, (name, network) in enumerate(unit.networks.items(), 1)
+    }
+    return replace(unit, networks=networks)
+
+
 CASES = {
     "a teacher with one epoch": lambda: synthetic_units((0, 1), teacher_epochs=0),
     "every network with one epoch": lambda: synthetic_units((0, 1), teacher_epochs=0, epochs=0),
@@ -47,6 +59,7 @@ CASES = {
         replace(u, ids=tuple(f"{u.seed}-{i}" for i in u.ids)) for u in synthetic_units((0, 1))
     ],
     "standard errors alone": lambda: synthetic_units((0, 1), sources=None),
+    "other epochs in every network": lambda: [sparse(u) for u in synthetic_units((0, 1))],
     "no accuracy": lambda: [without_accuracy(u) for u in synthetic_units((0, 1))],
     "a student in one seed only": lambda: [synthetic_unit(seed=0), synthetic_unit(seed=1, students=())],
     "empty images as zeros": lambda: [
@@ -73,7 +86,7 @@ def test_every_number_of_every_table_is_finite_or_missing(case):
 
 def test_a_teacher_with_one_epoch_has_no_history():
     tables = knowledge_tables([synthetic_unit(teacher_epochs=0)])
-    own = {name: [row for row in rows if row["network"] == "teacher"] for name, rows in tables.items()}
+    own = {name: [row for row in rows if row.get("network") == "teacher"] for name, rows in tables.items()}
     assert own["peaks"] == []
     for row in own["forgetting"]:
         assert set(row) & {"present", "gained", "lost", "ever"} == {"present"}
@@ -86,7 +99,7 @@ def test_a_teacher_with_one_epoch_has_no_history():
     last = [row for row in tables["overlap"] if "student_alone" in row]
     assert len(last) == 2 * 2
     for row in last:
-        assert "together" not in row and "student_first" not in row and "teacher_first" not in row
+        assert all(row[field] is None for field in ("together", "student_first", "teacher_first"))
         assert row["student_alone"] + row["teacher_alone"] + row["iou"] == pytest.approx(1)
 
 
@@ -131,3 +144,33 @@ def test_counting_leaves_the_unit_as_it_was():
     counted = count_unit(unit)
     assert all(network.measured.noise is not None for network in unit.networks.values())
     assert all(network.measured.noise is None for network in counted.unit.networks.values())
+
+
+def test_without_noise_of_the_maps_there_is_no_floor_and_with_it_there_is():
+    fields = {"forgetting": ("gained_still", "lost_still"), "overlap": ("iou_still",)}
+    for sources, known in ((None, False), (3, True)):
+        tables = knowledge_tables([synthetic_unit(sources=sources)])
+        for name, columns in fields.items():
+            last = max(row["epoch"] for row in tables[name])
+            rows = [row for row in tables[name] if row["epoch"] == last]
+            for column in columns:
+                assert rows and all((row.get(column) is not None) == known for row in rows), column
+    assert all(row.get("gained_still") is None for row in tables["forgetting"] if row["epoch"] == 0)
+
+
+def test_networks_without_a_common_epoch_tell_no_order_and_are_not_paired_over_time():
+    tables = knowledge_tables(CASES["other epochs in every network"]())
+    last = [row for row in tables["overlap"] if "student_alone" in row]
+    assert len(last) == 2 * 2 * 2
+    for row in last:
+        assert row["together"] is row["student_first"] is row["teacher_first"] is None
+        assert row["student_alone"] + row["teacher_alone"] + row["iou"] == pytest.approx(1)
+    seeds = {row["quantity"]: row["seeds"] for row in tables["paired"]}
+    assert seeds == {"margin_area": 2, "overlap": 2, "lost": 0, "gained": 0, "discarded": 0}
+
+
+def test_without_a_baseline_or_a_teacher_pairs_are_empty():
+    for row in knowledge_tables(CASES["no baseline"]())["paired"]:
+        assert (row["seeds"], row["n"], row.get("difference")) == (0, 0, None)
+    known = {row["quantity"] for row in knowledge_tables(CASES["no teacher"]())["paired"] if row["n"]}
+    assert known == {"margin_area", "lost", "gained", "discarded"}

@@ -92,6 +92,28 @@ def test_accuracy_stands_beside_every_metric_of_its_epoch(unit, counted):
             assert own["stability_so_far"]["value"] == pytest.approx(metrics_oracle.mean(so_far))
 
 
+def test_accuracy_has_the_gains_losses_and_overlap_of_the_foreground_beside_it(unit, counted):
+    rows, teacher = accuracy_rows(counted), planted("teacher", seed=5)[-1]
+    cells = unit.foreground.tolist()
+    for name in unit.networks:
+        maps = planted(name, seed=5)
+        changes = [oracle.forgetting(maps[:, i].tolist(), cells[i], False) for i in range(IMAGES)]
+        for epoch in range(EPOCHS + 1):
+            own = {row["metric"]: row["value"] for row in chosen(rows, network=name, epoch=epoch)}
+            assert ("gained" in own) == ("lost" in own) == (epoch > 0)
+            if epoch:
+                for place, metric in ((1, "gained"), (2, "lost")):
+                    expected = metrics_oracle.mean([image[place][epoch] for image in changes])
+                    assert own[metric] == pytest.approx(expected), (name, epoch, metric)
+            assert ("overlap" in own) == (name != "teacher")
+            if name != "teacher":
+                shared = [
+                    oracle.overlap(maps[epoch, i].tolist(), teacher[i].tolist(), cells[i])
+                    for i in range(IMAGES)
+                ]
+                assert own["overlap"] == pytest.approx(metrics_oracle.mean(shared))
+
+
 @pytest.mark.parametrize("initial, first", [(False, 1), ("rho", 1), (True, 0)])
 def test_peaks_name_the_first_epoch_with_most_concepts_by_its_number(unit, initial, first):
     """Of epochs 4, 5, 8, ... kept, the third is the stage's fourth."""

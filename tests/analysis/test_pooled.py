@@ -8,7 +8,8 @@ import torch
 from synthetic_units import SETTINGS, planted, synthetic_unit, synthetic_units
 
 from kdprobe.analysis import pooled_comparisons
-from kdprobe.metrics import METRICS
+from kdprobe.metrics import METRICS, difference_tests, nested_difference, nested_interval, verdict
+from kdprobe.records import Interval, PooledComparison
 
 QUICK = {"settings": SETTINGS, "images": 8, "epochs": 3}
 
@@ -35,6 +36,77 @@ def test_the_pooled_difference_is_the_mean_over_the_seeds_of_what_was_planted():
     )
     assert (pooled.seeds, pooled.n, pooled.data, pooled.model) == (3, 24, "planted", "vgg_small")
     assert pooled.difference.low <= pooled.images.low <= pooled.images.high <= pooled.difference.high
+
+
+def test_every_field_is_that_of_the_metrics_with_noise_and_with_the_images_that_seeds_share():
+    """Two seeds: Student's t reaches beyond what counts and shares can be, so that the limits are seen to cut."""
+    units = synthetic_units((0, 1), pool=10, noise=0.1, **QUICK)
+    assert 0 < len(set(units[0].ids) & set(units[1].ids)) < 8
+    cut = told_apart = 0
+    for found in pooled_comparisons(units):
+        metric = METRICS[found.metric]
+        taken = {name: [unit.values(name) for unit in units] for name in ("student-kd", "baseline")}
+        columns = {name: [each.values[found.metric] for each in own] for name, own in taken.items()}
+        noise = {name: [each.noise[found.metric] for each in own] for name, own in taken.items()}
+        lacking = [a.isnan() | b.isnan() for a, b in zip(*columns.values(), strict=True)]
+        columns = {
+            name: [each.masked_fill(out, torch.nan) for each, out in zip(own, lacking, strict=True)]
+            for name, own in columns.items()
+        }
+        options = {
+            "statistic": metric.statistic,
+            "seed": SETTINGS.seed,
+            "images": [unit.ids for unit in units],
+            "resamples": SETTINGS.resamples,
+        }
+        both = {"student_noise": noise["student-kd"], "baseline_noise": noise["baseline"], **options}
+        difference = nested_difference(columns["student-kd"], columns["baseline"], **both)
+        tests = difference_tests(columns["student-kd"], columns["baseline"], **both)
+        own = {
+            name: nested_interval(columns[name], noise=noise[name], limits=metric.range, **options)
+            for name in columns
+        }
+        free = {name: nested_interval(columns[name], noise=noise[name], **options) for name in columns}
+        cut += own["baseline"].low > free["baseline"].low or own["baseline"].high < free["baseline"].high
+        expected = PooledComparison(
+            data="planted",
+            model="vgg_small",
+            layer="fc1",
+            student="student-kd",
+            baseline="baseline",
+            metric=found.metric,
+            student_value=interval(own["student-kd"]),
+            baseline_value=interval(own["baseline"]),
+            difference=interval(difference),
+            images=Interval(difference.value, difference.images_low, difference.images_high, difference.n),
+            seeds=2,
+            n=difference.n,
+            p_permutation=tests.p_permutation,
+            p_wilcoxon=tests.p_wilcoxon,
+            p_nested=tests.p_nested,
+            p_holm=found.p_holm,  # of the whole list: tested below
+            effect=tests.effect,
+            detectable=tests.detectable,
+            verdict=verdict(difference, metric.higher_is_better),
+        )
+        assert found == expected
+        assert found.images != found.difference
+        told_apart += tests.p_wilcoxon != tests.p_seeds and tests.detectable != tests.effect
+    assert cut > 0 and told_apart > 0
+
+
+def interval(nested):
+    return Interval(nested.value, nested.low, nested.high, nested.n)
+
+
+def test_the_estimators_noise_widens_every_interval_and_leaves_the_values():
+    quiet, noisy = (by_metric(pooled_comparisons([synthetic_unit(noise=n, **QUICK)])) for n in (0.0, 0.3))
+    before, after = (found["student-kd", "fc1", "n_foreground"] for found in (quiet, noisy))
+    for field in ("student_value", "baseline_value", "difference", "images"):
+        less, more = getattr(before, field), getattr(after, field)
+        assert more.value == less.value
+        assert more.high - more.low > less.high - less.low, field
+    assert after.detectable > before.detectable
 
 
 def test_a_planted_advantage_is_found_and_none_is_not():

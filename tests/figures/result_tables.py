@@ -59,7 +59,7 @@ def write_results(folder, networks=FEW, *, seeds=3, settings=SETTINGS, epochs=6,
                 _add_network(tables, own, list(known), 0.3 * k, rng, order=teacher_epochs is None)
         strips = concept_maps([n for n, role in networks.items() if role != "teacher"], range(epochs + 1))
         strips.image[:] = 0.75  # blank: no photograph
-        np.savez(folder / f"strips-{'-'.join(setting)}.npz", **map_arrays((strips, strips)))
+        np.savez(folder / f"strips--{'--'.join(setting)}.npz", **map_arrays((strips, strips)))
     for name, rows in tables.items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]), restval="")
@@ -152,12 +152,21 @@ def _add_network(tables, own, epochs, lift, rng, order) -> None:
         _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric="stability_so_far",
              value=1 - 0.3 * rise if k else float("nan"))  # fmt: skip
         _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric="path", value=path)
+        if k > epochs[0]:
+            for metric, value in (("gained", 1.5 + rng.uniform()), ("lost", 1.0 + rng.uniform())):
+                _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric=metric, value=value)
+        if own["role"] != "teacher":
+            _put(
+                tables, "accuracy", own, epoch=k, accuracy=accuracy, metric="overlap", value=0.1 + 0.5 * rise
+            )
         gained = foreground if k == epochs[0] else 1.5 + 5 * np.exp(-k / 2) + rng.uniform(0, 0.5)
         ever += gained if k else 0.0
         change = {"gained": gained, "lost": 1.2 + rng.uniform(0, 0.8) if k > epochs[0] else 0.0}
         for cells in ("foreground", "background"):
             _put(tables, "forgetting", own, epoch=k, cells=cells, present=foreground, **change,
-                 ever=max(ever, foreground if k else 0.0))  # fmt: skip
+                 ever=max(ever, foreground if k else 0.0), n=40,
+                 gained_still=0.4 + 0.1 * lift if k > epochs[0] else float("nan"),
+                 lost_still=0.4 + 0.1 * lift if k > epochs[0] else float("nan"))  # fmt: skip
             _add_overlap(tables, own | {"epoch": k, "cells": cells}, rise, k == epochs[-1], order, rng)
     _add_last(tables, own, lift, shift, rng)
 
@@ -171,6 +180,7 @@ def _add_overlap(tables, head, rise, last, order, rng) -> None:
         shares[:3] = float("nan")
     iou = 0.1 + 0.4 * rise + rng.normal(0, 0.02)
     _put(tables, "overlap", head, iou=iou, **_ends(iou, 0.04), n=39, chance=0.05 + 0.1 * rise,
+         iou_still=0.9 if last else float("nan"),
          **{key: float(share) for key, share in zip(keys, shares, strict=True)})  # fmt: skip
 
 

@@ -170,7 +170,7 @@ def test_all_draws_every_setting_and_a_name_chooses_one(results, drawn, script):
     stems = [stem for _, stem in drawn(script, results["few"], "--all", "--out", "o")]
     parts = {"layers": lambda s: (*s[:2], "student-feature")}
     parts |= dict.fromkeys(("margins", "sensitivity"), lambda s: (*s, "student-feature"))
-    wanted = {"-".join(("o", *parts.get(script, tuple)(setting))) for setting in SETTINGS}
+    wanted = {"--".join(("o", *parts.get(script, tuple)(setting))) for setting in SETTINGS}
     assert sorted(stems) == sorted(wanted) and len(stems) == (2 if script == "layers" else 3)
     ((chosen, stem),) = drawn(script, results["few"], "--model", "resnet8")
     assert "resnet8" in chosen.get_supxlabel()

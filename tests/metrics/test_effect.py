@@ -7,8 +7,8 @@ from scipy import stats
 
 from kdprobe.errors import InputError
 from kdprobe.metrics import detectable_difference, difference_tests
-from kdprobe.metrics.effect import image_error, paired_effect
-from kdprobe.metrics.seed_values import SeedValues
+from kdprobe.metrics.effect import paired_effect
+from kdprobe.metrics.seed_values import SeedValues, image_error, seed_error
 
 NAN = float("nan")
 
@@ -100,8 +100,10 @@ def test_detectable_difference_of_three_seeds_is_that_of_their_spread():
     error = math.sqrt(sample_variance(shifts) / 3)
     assert found.detectable == pytest.approx(detectable_difference(error, 2), rel=1e-9)
     agreed = difference_tests(list(noise), [np.zeros(100)] * 3, seed=0)
-    of_images = math.sqrt(sum(sample_variance(row.tolist()) / 100 for row in noise)) / 3
-    assert agreed.detectable == pytest.approx(detectable_difference(of_images, 297), rel=1e-9)
+    parts = [sample_variance(row.tolist()) / 100 for row in noise]
+    free = sum(parts) ** 2 / sum(part**2 / 99 for part in parts)
+    of_images = math.sqrt(sum(parts)) / 3
+    assert agreed.detectable == pytest.approx(detectable_difference(of_images, free), rel=1e-9)
 
 
 def test_images_that_seeds_share_make_no_smaller_error_than_one_seeds():
@@ -109,16 +111,48 @@ def test_images_that_seeds_share_make_no_smaller_error_than_one_seeds():
     shared = [SeedValues([values], [None], np.arange(40))] * 4
     apart = [SeedValues([values], [None], np.arange(40) + 40 * s) for s in range(4)]
     alone = math.sqrt(sample_variance(values.tolist()) / 40)
-    assert image_error(apart, "mean") == pytest.approx(alone / 2)
-    assert image_error(shared, "mean") == pytest.approx(alone, rel=0.02)
+    assert image_error(apart, "mean") == pytest.approx((alone / 2, 4 * 39))
+    assert image_error(shared, "mean") == pytest.approx((alone, 39))
 
 
-def test_a_seed_with_a_single_image_is_taken_to_vary_as_the_others():
-    seeds = [
-        SeedValues([np.array(v)], [None], np.arange(10 * s, 10 * s + len(v)))
-        for s, v in enumerate(([1.0, 3.0], [2.0]))
+def test_the_effect_is_corrected_for_different_images():
+    values = np.random.default_rng(0).normal(0.5, 1, size=5)
+    ids = [list("abcde")] * 4
+    found = difference_tests([values] * 4, [np.zeros(5)] * 4, seed=0, images=ids)
+    alone = difference_tests([values], [np.zeros(5)], seed=0)
+    # 16 deviations from 4 means estimate the standard deviation as 4 from one do.
+    assert found.effect == pytest.approx(alone.effect)
+
+
+def test_a_seed_with_a_single_image_has_the_variance_of_the_others_images():
+    noise = np.array([[-0.5], [0.5]])
+    columns = [np.array([1.0, 3.0, 5.0]), np.array([2.0])]
+    ids = [np.arange(3), np.arange(3, 4)]
+    without = [SeedValues([c], [None], i) for c, i in zip(columns, ids, strict=True)]
+    assert image_error(without, "mean")[0] == pytest.approx(math.sqrt((4 / 3 + 4 / 1) / 2**2))
+    noisy = [SeedValues([c], [c + noise], i) for c, i in zip(columns, ids, strict=True)]
+    assert image_error(noisy, "mean")[0] == pytest.approx(math.sqrt((4 / 3 + 4 / 1 + 0.25 + 0.25) / 2**2))
+
+
+def test_unequal_seeds_have_welchs_degrees_of_freedom():
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(size=40), generator.normal(0, 3, size=4)
+    seeds = [SeedValues([first], [None], np.arange(40)), SeedValues([second], [None], np.arange(40, 44))]
+    error, free = image_error(seeds, "mean")
+    welch = stats.ttest_ind(first, second, equal_var=False)
+    assert (first.mean() - second.mean()) / (2 * error) == pytest.approx(welch.statistic)
+    assert free == pytest.approx(welch.df)
+
+
+def test_three_seeds_show_less_than_half_their_standard_deviation_in_22_percent():
+    """As `detectable` says of its own error: chi² with two degrees of freedom."""
+    draws = np.random.default_rng(0).normal(size=(4000, 3, 1))
+    errors = [
+        seed_error([SeedValues([v], [None], np.array([s])) for s, v in enumerate(each)], "mean")[0]
+        for each in draws
     ]
-    assert image_error(seeds, "mean") == pytest.approx(math.sqrt(2 * (2 / 2) / 2**2))
+    shares = np.mean(np.array(errors) * math.sqrt(3) < 0.5), np.mean(errors) * math.sqrt(3)
+    assert shares == pytest.approx((1 - math.exp(-1 / 4), math.sqrt(math.pi) / 2), abs=0.03)
 
 
 def test_noise_raises_the_detectable_difference_by_its_variance():

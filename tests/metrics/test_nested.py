@@ -8,7 +8,7 @@ from scipy import stats
 
 from kdprobe.errors import InputError
 from kdprobe.metrics import bootstrap_interval, nested_difference, nested_interval, paired_difference, verdict
-from kdprobe.metrics.seed_values import SeedValues
+from kdprobe.metrics.seed_values import SeedValues, image_error, seed_error
 
 NAN = float("nan")
 
@@ -38,6 +38,7 @@ def test_one_seed_is_the_interval_over_its_images(statistic):
     found = nested_difference([student], [baseline], statistic=statistic, seed=3, **listed)
     assert (found.value, found.low, found.high, found.n) == (alone.value, alone.low, alone.high, alone.n)
     assert (found.images_low, found.images_high, found.seeds) == (alone.low, alone.high, 1)
+    assert found.images == found.n == 29
     network = nested_interval([student], statistic=statistic, seed=3, limits=(-0.1, 9.0))
     alone = bootstrap_interval(student, statistic=statistic, seed=3, limits=(-0.1, 9.0))
     assert (network.value, network.low, network.high) == (alone.value, alone.low, alone.high)
@@ -63,18 +64,19 @@ def test_value_is_the_mean_of_the_seeds_differences_and_the_interval_students_ov
 
 
 def test_interval_over_images_is_that_of_all_ways_to_draw_them():
-    """Two seeds of 4 images have 65,536 resamples; the tail of the expanded interval is taken of them all."""
+    """Two seeds of 4 images have 65,536 resamples: their quantiles, a seed's moves times sqrt(4 / 3), all of them by
+    Student's t over the normal, its degrees of freedom Welch's."""
     student = [[0.0, 1.0, 2.0, 4.0], [3.0, 5.0, 5.5, 9.0]]
     baseline = [[0.5, 0.0, 1.0, 1.0], [4.0, 2.0, 2.5, 1.0]]
-    for statistic in ("mean", "var"):
-        drawn = oracle.resampled_seed_means(list(zip(student, baseline, strict=True)), statistic)
-        tail = stats.norm.cdf(-math.sqrt(8 / 6) * stats.t.ppf(0.9, 6))  # of the 80 % interval
-        found = nested_difference(
-            student, baseline, statistic=statistic, seed=0, level=0.8, resamples=100_000
-        )
-        for bound, place in ((found.images_low, tail), (found.images_high, 1 - tail)):
-            around = [drawn[int((place + step) * len(drawn))] for step in (-0.005, 0.005)]
-            assert around[0] <= bound <= around[1]
+    drawn = oracle.resampled_seed_means(list(zip(student, baseline, strict=True)), "mean")
+    differences = [np.subtract(*each) for each in zip(student, baseline, strict=True)]
+    free = stats.ttest_ind(*differences, equal_var=False).df
+    stretch = math.sqrt(4 / 3) * stats.t.ppf(0.9, free) / stats.norm.ppf(0.9)
+    found = nested_difference(student, baseline, seed=0, level=0.8, resamples=100_000)
+    for bound, place in ((found.images_low, 0.1), (found.images_high, 0.9)):
+        around = [drawn[int((place + step) * len(drawn))] for step in (-0.005, 0.005)]
+        low, high = (found.value + stretch * (value - found.value) for value in around)
+        assert low - 1e-9 <= bound <= high + 1e-9
 
 
 def test_seeds_that_agree_by_chance_are_not_surer_than_their_images():
@@ -143,13 +145,37 @@ def test_images_that_seeds_share_are_drawn_together_and_counted_once():
     """The same 40 images in 4 seeds, and nothing else: as sure as one seed, not as four."""
     values = normal(40)
     ids = [[f"image-{i}" for i in range(40)]] * 4
-    shared = nested_interval([values + 1e-3 * s for s in range(4)], seed=0, images=ids, resamples=20_000)
+    shared = nested_interval([values + 1e-3 * s for s in range(4)], seed=0, images=ids, resamples=100_000)
     alone = stats.ttest_1samp(values.numpy(), 0).confidence_interval(0.95)
     width = alone.high - alone.low
-    assert shared.images_high - shared.images_low == pytest.approx(width, rel=0.05)
-    assert shared.high - shared.low == pytest.approx(width, rel=0.05)
-    apart = nested_interval([values + 1e-3 * s for s in range(4)], seed=0)
-    assert apart.images_high - apart.images_low == pytest.approx(width / 2, rel=0.05)
+    assert shared.images_high - shared.images_low == pytest.approx(width, rel=0.01)
+    assert (shared.n, shared.images) == (160, 40)
+    apart = nested_interval([values + 1e-3 * s for s in range(4)], seed=0, resamples=100_000)
+    students = stats.t.ppf(0.975, 156) / stats.t.ppf(0.975, 39)
+    assert apart.images_high - apart.images_low == pytest.approx(width / 2 * students, rel=0.01)
+    assert (apart.n, apart.images) == (160, 160)
+
+
+def test_degrees_of_freedom_are_those_of_different_images():
+    """6 images in 12 seeds: 5, not 60; Student's t is 2.57, not 2.00."""
+    values = normal(6)
+    ids = [list("abcdef")] * 12
+    found = nested_interval([values] * 12, seed=0, images=ids, resamples=100_000)
+    half = (found.images_high - found.images_low) / 2
+    # Quantiles of resampled means of six values are not quite normal.
+    assert half == pytest.approx(stats.t.ppf(0.975, 5) * stats.sem(values.numpy()), rel=0.04)
+    seeds = [SeedValues([values.numpy()], [None], np.arange(6))] * 12
+    for error in (image_error, seed_error):
+        assert error(seeds, "mean") == pytest.approx((stats.sem(values.numpy()), 5))
+
+
+@pytest.mark.parametrize("count, word", [(1, "undecided"), (5, "undecided"), (6, "supported")])
+def test_few_images_in_many_seeds_give_no_verdict(count, word):
+    values = torch.linspace(1, 1.1, count, dtype=torch.float64)
+    seeds = [values + 1e-3 * s for s in range(6)]
+    found = nested_interval(seeds, seed=0, images=[[str(i) for i in range(count)]] * 6)
+    assert found.low > 0 and found.n == 6 * count and found.images == count
+    assert verdict(found, True) == word
 
 
 def test_covariance_through_shared_images_adds_to_the_variance_between_seeds():
@@ -162,12 +188,41 @@ def test_covariance_through_shared_images_adds_to_the_variance_between_seeds():
     ]
     found = nested_interval(values, seed=0, images=ids)
     between = np.var([np.mean(column) for column in values], ddof=1) / 3
-    shared = oracle.shared_variance(list(zip(values, ids, strict=True)))
-    distinct = len({i for own in ids for i in own})
-    free = (between + shared) ** 2 / (between**2 / 2 + shared**2 / (distinct - 1))
+    shared = oracle.shared_covariances(list(zip(values, ids, strict=True))) / 6
+    several = sum(sum(i in own for own in ids) > 1 for i in image)
+    free = (between + shared) ** 2 / (between**2 / 2 + shared**2 / (several - 1))
     assert shared > 0.02 * between
     half = stats.t.ppf(0.975, free) * math.sqrt(between + shared)
     assert found.high - found.value == pytest.approx(half, rel=1e-9)
+
+
+@pytest.mark.parametrize("k, n", [(2, 20), (3, 40), (5, 10), (10, 10)])
+def test_the_square_of_the_error_of_new_seeds_is_the_variance_of_their_mean(k, n):
+    """On average over 3,000 sets of seeds that share their images."""
+    generator = np.random.default_rng(k)
+    image, own, between = 1.0, 0.3, 0.1
+    squares = []
+    for _ in range(3000):
+        columns = image * generator.normal(size=n) + own * generator.normal(size=(k, n))
+        columns += between * generator.normal(size=(k, 1))
+        seeds = [SeedValues([column], [None], np.arange(n)) for column in columns]
+        squares.append(seed_error(seeds, "mean")[0] ** 2)
+    true = oracle.variance_of_mean(k, n, image, own, between)
+    assert np.mean(squares) == pytest.approx(true, abs=4 * np.std(squares) / math.sqrt(3000))
+
+
+def test_the_same_where_seeds_share_some_of_their_images():
+    """20 of 30 images in each of 3 seeds; the true variance from 20,000 means."""
+    generator, squares, means = np.random.default_rng(2), [], []
+    for repeat in range(20_000):
+        pool = generator.normal(size=30)
+        drawn = [generator.choice(30, 20, replace=False) for _ in range(3)]
+        columns = [pool[i] + 0.3 * generator.normal(size=20) + 0.1 * generator.normal() for i in drawn]
+        means.append(np.mean(columns))
+        if repeat < 2000:
+            seeds = [SeedValues([c], [None], i) for c, i in zip(columns, drawn, strict=True)]
+            squares.append(seed_error(seeds, "mean")[0] ** 2)
+    assert np.mean(squares) == pytest.approx(np.var(means), rel=0.06)
 
 
 def test_order_of_the_images_does_not_matter_and_the_seed_does():
@@ -215,18 +270,33 @@ def test_coverage_of_the_nested_interval(k, n, between, statistic):
         assert lowest <= alone <= highest
 
 
-def test_coverage_where_seeds_share_their_images():
-    hits = {"told": 0, "not told": 0}
-    ids = [[str(i) for i in range(30)]] * 3
-    for repeat in range(400):
+@pytest.mark.parametrize("k, n", [(3, 30), (10, 10)])
+def test_coverage_where_seeds_share_their_images(k, n):
+    hits = {"told": 0, "not told": 0, "images": 0}
+    ids = [[str(i) for i in range(n)]] * k
+    for repeat in range(600):
         generator = np.random.default_rng(repeat)
-        image = generator.normal(size=30)
-        values = [image + 0.3 * generator.normal(size=30) + 0.1 * generator.normal() for _ in range(3)]
+        image = generator.normal(size=n)
+        values = [image + 0.3 * generator.normal(size=n) + 0.15 * generator.normal() for _ in range(k)]
         for name, images in (("told", ids), ("not told", None)):
             found = nested_interval(values, seed=repeat, images=images, resamples=300)
             hits[name] += found.low <= 0 <= found.high
-    lowest = stats.binom.ppf(0.001, 400, 0.95)
+        equal = [column - column.mean() + image.mean() for column in values]
+        alone = nested_interval(equal, seed=repeat, images=ids, resamples=300)
+        hits["images"] += alone.images_low <= 0 <= alone.images_high
+    lowest = stats.binom.ppf(0.001, 600, 0.95)
     assert hits["told"] >= lowest > hits["not told"]
+    assert hits["images"] >= lowest
+
+
+@pytest.mark.parametrize("sizes", [(40, 1), (40, 2), (40, 40, 1), (3, 40), (40, 4), (2, 3, 2)])
+def test_coverage_of_the_interval_over_images_where_a_seed_has_few(sizes):
+    hits = 0
+    for repeat in range(600):
+        generator = np.random.default_rng(repeat)
+        found = nested_interval([generator.normal(size=n) for n in sizes], seed=repeat, resamples=300)
+        hits += found.images_low <= 0 <= found.images_high
+    assert hits >= stats.binom.ppf(0.001, 600, 0.95)
 
 
 @pytest.mark.parametrize(

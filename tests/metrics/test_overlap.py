@@ -81,6 +81,31 @@ def test_who_had_shared_concepts_first_against_loops():
     assert shared == pytest.approx(concept_overlap(one[-1], other[-1], CELLS).tolist(), nan_ok=True)
 
 
+def test_a_network_looked_at_less_often_is_not_later():
+    """The same network twice, once at every other epoch: nobody was first."""
+    one = maps(13, 10, share=0.1).cumsum(0) > 0
+    numbers = list(range(1, 11))
+    for sparse in (slice(1, None, 2), slice(0, None, 3), [0, 9]):
+        chosen = numbers[sparse] if isinstance(sparse, slice) else [numbers[k] for k in sparse]
+        for found in (
+            who_first(one, numbers, one[sparse], chosen, EVERYWHERE),
+            who_first(one[sparse], chosen, one, numbers, EVERYWHERE),
+        ):
+            assert found.one_first.nansum() == found.other_first.nansum() == 0
+            assert found.together[~found.together.isnan()].unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("epochs", [(2, 4, 6), (4, 5, 6)])
+def test_fewer_than_two_common_epochs_tell_no_order(epochs):
+    one, other = maps(14, 3, share=0.4), maps(15, 3, share=0.4)
+    found = who_first(one, (1, 3, 4), other, epochs, CELLS)
+    for share in (found.one_first, found.other_first, found.together):
+        assert share.isnan().all()
+    alone = found.one_alone + found.other_alone
+    shared = concept_overlap(one[-1], other[-1], CELLS)
+    assert alone.tolist() == pytest.approx((1 - shared).tolist(), nan_ok=True)
+
+
 def test_two_networks_change_places():
     one, other = maps(11, 3, share=0.4), maps(12, 3, share=0.4)
     there = who_first(one, (1, 2, 3), other, (1, 2, 3), CELLS)

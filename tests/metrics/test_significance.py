@@ -130,6 +130,35 @@ def test_noise_that_all_images_share_makes_tests_less_sure():
     assert rejected["with"] <= highest < rejected["without"]
 
 
+@pytest.mark.parametrize("n", [4, 5, 6, 10, 12])
+@pytest.mark.parametrize("size", [1e-9, 0.3])
+def test_noise_never_makes_p_smaller(n, size):
+    """n images all of one sign: no swap test can say less than 2^(1 - n)."""
+    differences = np.arange(1.0, n + 1)
+    noise = differences + size * np.random.default_rng(0).normal(size=(50, 1))
+    without = difference_tests([differences], [np.zeros(n)], seed=0).p_permutation
+    noisy = difference_tests([differences], [np.zeros(n)], seed=0, student_noise=[noise]).p_permutation
+    assert without <= noisy <= without + 0.1
+    if n <= 10:
+        assert without == pytest.approx(2.0 ** (1 - n))
+
+
+def test_every_swap_meets_noise_equally_often():
+    """Eight swaps, of which two, ±2, are as far as what was found; noise of ±3, mean 0, moves seven in sixteen of all
+    sums of both to 2 or beyond. 2,001 resamples are 251 whole rounds."""
+    differences = np.array([1.0, 2.0, 3.0])
+    noise = differences + 3.0 * np.array([[-1.0], [1.0]])
+    found = difference_tests(
+        [differences], [np.zeros(3)], seed=0, student_noise=[noise], resamples=2001
+    ).p_permutation
+    assert found * 2009 == pytest.approx(
+        round(found * 2009), abs=1e-6
+    )  # counted among 251 * 8 and what was found
+    means = [oracle.mean([a, 2 * b, 3 * c]) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]
+    expected = oracle.share_at_least([m + e for m in means for e in (-3, 3)], 2.0)
+    assert found == pytest.approx(expected, abs=4 * math.sqrt(0.25 / 2008))
+
+
 @pytest.mark.parametrize("statistic", ["mean", "std"])
 def test_equal_networks_are_told_apart_as_often_as_the_level_says(statistic):
     """300 experiments of three equal seeds: no more than the binomial allows, and the tests over images no fewer."""

@@ -115,15 +115,23 @@ def resampled_seed_means(seeds, statistic):
     return sorted(mean(choice) for choice in product(*by_seed))
 
 
-def shared_variance(seeds):
-    """seeds: [(values, ids)]; the covariances of the seeds' means from the images that two of them have, over k²."""
+def shared_covariances(seeds):
+    """seeds: [(values, ids)]; the covariances of the means of any two seeds from the images that both have, summed."""
     total = 0.0
     for first, (values, ids) in enumerate(seeds):
         for second, (others, other_ids) in enumerate(seeds):
             if first == second:
                 continue
+            n, m = len(ids), len(other_ids)
             for value, image in zip(values, ids, strict=True):
                 for other, other_image in zip(others, other_ids, strict=True):
                     if image == other_image:
-                        total += (value - mean(values)) * (other - mean(others)) / len(ids) / len(other_ids)
-    return max(total, 0.0) / len(seeds) ** 2
+                        product_ = (value - mean(values)) * (other - mean(others))
+                        total += product_ / sqrt(n * (n - 1) * m * (m - 1))
+    return max(total, 0.0)
+
+
+def variance_of_mean(k, n, image, own, between):
+    """Of the mean over k seeds and n images that all have: standard deviations of what an image brings into every
+    seed, of what it brings into one alone, and of the seeds."""
+    return image**2 / n + own**2 / (n * k) + between**2 / k

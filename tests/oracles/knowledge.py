@@ -59,8 +59,14 @@ def chance_overlap(total, size, other_size):
 
 
 def who_first(maps_by_epoch, epochs, other_by_epoch, other_epochs, cells):
-    """(one first, other first, together, one alone, other alone): shares of what either holds at the end."""
+    """(one first, other first, together, one alone, other alone): shares of what either holds at the end.
+
+    Each network is asked at the epochs of both alone; without two of these the first three are NaN.
+    """
     one, other = cell_set(maps_by_epoch[-1], cells), cell_set(other_by_epoch[-1], cells)
+    here = dict(zip(epochs, maps_by_epoch, strict=True))
+    there = dict(zip(other_epochs, other_by_epoch, strict=True))
+    common = [epoch for epoch in here if epoch in there]
     numbers = [0, 0, 0, 0, 0]
     for i, j in one | other:
         if (i, j) not in other:
@@ -68,10 +74,11 @@ def who_first(maps_by_epoch, epochs, other_by_epoch, other_epochs, cells):
         elif (i, j) not in one:
             numbers[4] += 1
         else:
-            when = next(e for e, m in zip(epochs, maps_by_epoch, strict=True) if m[i][j])
-            other_when = next(e for e, m in zip(other_epochs, other_by_epoch, strict=True) if m[i][j])
+            when = min([epoch for epoch in common if here[epoch][i][j]], default=float("inf"))
+            other_when = min([epoch for epoch in common if there[epoch][i][j]], default=float("inf"))
             numbers[0 if when < other_when else 1 if when > other_when else 2] += 1
-    return [number / len(one | other) if one | other else NAN for number in numbers]
+    shares = [number / len(one | other) if one | other else NAN for number in numbers]
+    return shares if len(common) > 1 else [NAN, NAN, NAN, *shares[3:]]
 
 
 def agreement(seeds):
@@ -124,3 +131,11 @@ def area_pseudo_value(ratios, margins, image, step=1e-6):
 def bin_counts(values, edges):
     """How many of the values lie in every [edge, next edge)."""
     return [sum(1 for value in values if low <= value < high) for low, high in pairwise(edges)]
+
+
+def still(probabilities):
+    """Cells of a map that never changes lost (and gained) per epoch, if each is seen with its own probability.
+
+    A cell that is seen at one epoch and not at the next, both drawn for themselves.
+    """
+    return sum(p * (1 - p) for p in probabilities)

@@ -45,3 +45,15 @@ def test_gains_and_losses_share_a_scale_and_so_do_present_and_ever():
     gained, lost, present, ever = figure.axes
     assert gained.get_ylim() == lost.get_ylim() != present.get_ylim() == ever.get_ylim()
     assert gained.get_ylim()[0] == 0
+
+
+def test_what_noise_alone_shows_is_dotted_beside_gains_and_losses_and_a_bar_at_the_overlap():
+    floor = LINE._replace(y=(0.1, 0.2))
+    lines = {"gained": [LINE], "lost": [LINE], "present": [LINE], "ever": [LINE]}
+    seeds = [floor, floor._replace(seed="1", y=(0.3, 0.4))]
+    gained, lost, *others = detours_figure(lines, {"gained": seeds, "lost": []}).axes
+    assert gained.lines[-1].get_ydata().tolist() == pytest.approx([0.2, 0.3])
+    assert len(gained.lines) == 2 and {len(ax.lines) for ax in (lost, *others)} == {1}
+    last = LINE._replace(epochs=(1,), x=(1,), y=(0.9,))
+    panel = overlap_figure({"foreground": [LINE]}, {}, still={"foreground": [last]}).axes[0]
+    assert panel.lines[-1].get_ydata().tolist() == [0.9] and panel.lines[-1].get_marker() == "_"

@@ -116,7 +116,7 @@ def test_the_script_reads_the_two_files_and_writes_the_same_bytes(tmp_path, caps
     assert main([str(tmp_path)]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [path.name for path in paths] == [
-        *(f"table.{form}" for form in ("tex", "csv", "md", "html")),
+        *(f"{name}.{form}" for name in ("table", "hypotheses") for form in ("tex", "csv", "md", "html")),
         *(f"{name}.{form}" for name in ("comparisons", "networks") for form in ("tex", "md", "html")),
     ]
     again = write_sweep_tables(comparisons(), networks(), tmp_path / "again")

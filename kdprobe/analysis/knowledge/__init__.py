@@ -5,6 +5,7 @@ from kdprobe.analysis.knowledge.counted import CountedNetwork, CountedUnit, coun
 from kdprobe.analysis.knowledge.images import histogram_rows, peak_rows
 from kdprobe.analysis.knowledge.margins import area_rows, margin_rows
 from kdprobe.analysis.knowledge.networks import accuracy_rows, curve_rows, network_rows
+from kdprobe.analysis.knowledge.paired import paired_rows
 from kdprobe.analysis.knowledge.seeds import agreement_rows, class_rows
 from kdprobe.analysis.knowledge.tables import COLUMNS, knowledge_tables, tables_of
 
@@ -24,6 +25,7 @@ __all__ = [
     "margin_rows",
     "network_rows",
     "overlap_rows",
+    "paired_rows",
     "peak_rows",
     "set_rows",
     "tables_of",

@@ -13,9 +13,12 @@ from kdprobe.metrics import (
 
 
 def forgetting_rows(counted: CountedUnit) -> list[Row]:
-    """forgetting.csv: cells present, gained, lost and ever held at every kept epoch, means over images.
+    """forgetting.csv: cells present, gained, lost and ever held at every kept epoch, means over the n images.
 
     Between kept epochs: what came and went in between is not seen. Of one epoch alone, present is all there is.
+    gained_still and lost_still are what the last epoch's maps, had they never changed, would show under the noise of
+    each epoch (`still_maps`, mean over the redraws): gains and losses of that size are no detours. They are empty at
+    the first epoch and where there is no noise of the maps.
     """
     initial, rows = bool(counted.unit.settings.initial), []
     for name, network in counted.networks.items():
@@ -24,12 +27,19 @@ def forgetting_rows(counted: CountedUnit) -> list[Row]:
             known = found._fields[:1] if network.alone else found._fields
             for place, epoch in enumerate(network.epochs):
                 sizes = {field: mean(getattr(found, field)[place]) for field in known}
-                rows.append({**network_fields(counted, name), "epoch": epoch, "cells": kind, **sizes})
+                row = {"epoch": epoch, "cells": kind, **sizes, "n": len(counted.unit.ids)}
+                if kind in network.still:
+                    still = network.still[kind]
+                    row |= {"gained_still": mean(still.gained[place]), "lost_still": mean(still.lost[place])}
+                rows.append({**network_fields(counted, name), **row})
     return rows
 
 
 def set_rows(counted: CountedUnit) -> list[Row]:
-    """sets.csv: cells ever learned, kept to the end and discarded, means over images; the first two make up rho."""
+    """sets.csv: cells ever learned, kept to the end and discarded, means over images.
+
+    On the foreground kept / learned of an image is its rho; the mean of these ratios is not the ratio of the means.
+    """
     rows = []
     for name, network in counted.networks.items():
         for kind, cells in counted.cells.items():
@@ -47,7 +57,9 @@ def overlap_rows(counted: CountedUnit) -> list[Row]:
     iou is the mean of `concept_overlap` over the images in which either holds a concept (n), with its interval over
     images; chance the mean of `chance_overlap` over the same. The last epoch's row also has the shares of `who_first`,
     means over the same images, where student is the row's network whatever its role. Who had shared concepts first is
-    not known of a teacher (or network) with one epoch alone.
+    told by the epochs, counted from the stage's start, that were kept of both; it is empty where these are fewer than
+    two. That row's iou_still is what the noise leaves of the network's overlap with itself, measured twice
+    (`still_maps`); it is empty where there is no noise of the maps.
     """
     if "teacher" not in counted.networks:
         return []
@@ -68,6 +80,7 @@ def overlap_rows(counted: CountedUnit) -> list[Row]:
                 row["chance"] = mean(chance[place])
                 if place == len(network.epochs) - 1:
                     row |= _first_shares(network, teacher, cells)
+                    row["iou_still"] = mean(network.still[kind].overlap) if kind in network.still else None
                 rows.append({**network_fields(counted, name), **row})
     return rows
 
@@ -75,9 +88,10 @@ def overlap_rows(counted: CountedUnit) -> list[Row]:
 def _first_shares(network: CountedNetwork, teacher: CountedNetwork, cells) -> Row:
     epochs, teacher_epochs = network.epochs[network.first :], teacher.epochs[teacher.first :]
     shares = who_first(network.counted, epochs, teacher.counted, teacher_epochs, cells)
-    found = {"teacher_alone": mean(shares.other_alone), "student_alone": mean(shares.one_alone)}
-    if not (network.alone or teacher.alone):
-        found["student_first"] = mean(shares.one_first)
-        found["teacher_first"] = mean(shares.other_first)
-        found["together"] = mean(shares.together)
-    return found
+    return {
+        "student_first": mean(shares.one_first),
+        "teacher_first": mean(shares.other_first),
+        "together": mean(shares.together),
+        "teacher_alone": mean(shares.other_alone),
+        "student_alone": mean(shares.one_alone),
+    }

@@ -7,6 +7,7 @@ from math import nan
 import torch
 from torch import Tensor
 
+from kdprobe.analysis.knowledge.changes import Changes, count_changes, count_still
 from kdprobe.analysis.measurement import Measurement
 from kdprobe.analysis.summary import (
     EPOCH_METRICS,
@@ -17,7 +18,7 @@ from kdprobe.analysis.summary import (
     redraw_seed,
 )
 from kdprobe.analysis.unit import MeasuredNetwork, Unit
-from kdprobe.metrics import concept_cells, margin_curve, redraw
+from kdprobe.metrics import StillMaps, concept_cells, margin_curve, redraw
 from kdprobe.records import Interval, Record
 
 
@@ -33,6 +34,10 @@ class CountedNetwork(Record):
     curves: dict[str, tuple[Interval, ...]]  #: n_foreground, n_background, relevance_ratio at all kept epochs
     margins: dict[str, Tensor]  #: metric -> (B, N) at each of MARGINS
     ratio_noise: Tensor  #: (R, B, N) relevance_ratio at each of MARGINS in R redraws
+    changes: Changes  #: gained, lost, discarded and shared with the teacher, with redraws
+    still: dict[
+        str, StillMaps
+    ]  #: what noise alone shows, by the kind of cells; empty without noise of the maps
 
     @property
     def alone(self) -> bool:
@@ -55,7 +60,7 @@ class CountedUnit(Record):
     @property
     def cells(self) -> dict[str, Tensor]:
         """(N, g, g) bool: which cells are looked at, by the word that tables have for them."""
-        return {"foreground": self.unit.foreground, "background": ~self.unit.foreground}
+        return _kinds(self.unit)
 
 
 def count_unit(unit: Unit) -> CountedUnit:
@@ -63,12 +68,17 @@ def count_unit(unit: Unit) -> CountedUnit:
 
     A network with one epoch alone has no D and rho: NaN. Raises what the functions of `kdprobe.metrics` raise.
     """
-    networks = {name: _count(name, unit) for name in unit.networks}
+    changes = count_changes(unit)
+    networks = {name: _count(name, unit, changes[name]) for name in unit.networks}
     quiet = {name: counted.network for name, counted in networks.items()}
     return CountedUnit(replace(unit, networks=quiet), networks)
 
 
-def _count(name: str, unit: Unit) -> CountedNetwork:
+def _kinds(unit: Unit) -> dict[str, Tensor]:
+    return {"foreground": unit.foreground, "background": ~unit.foreground}
+
+
+def _count(name: str, unit: Unit, changes: Changes) -> CountedNetwork:
     network, settings = unit.networks[name], unit.settings
     measured = network.measured
     values = unit.values(name)
@@ -81,6 +91,8 @@ def _count(name: str, unit: Unit) -> CountedNetwork:
         curves=curves(name, measured, unit.foreground, settings),
         margins=_margins(measured, unit.foreground, settings),
         ratio_noise=_ratio_noise(name, measured, unit.foreground, settings),
+        changes=changes,
+        still=count_still(name, unit, _kinds(unit)),
     )
 
 
@@ -98,7 +110,11 @@ def _margins(measured: Measurement, foreground: Tensor, settings: CountSettings)
 
 
 def _ratio_noise(name: str, measured: Measurement, foreground: Tensor, settings: CountSettings) -> Tensor:
-    """lambda of the last epoch at each of MARGINS, in the redraws that `network_values` has."""
+    """lambda of the last epoch at each of MARGINS in redraws of its maps.
+
+    With noise of the maps they are those of `network_values`; with standard errors alone, whose random numbers go by
+    the number of epochs, they are others.
+    """
     copies = redraw(
         measured.entropy[-1],
         measured.std_error[-1],

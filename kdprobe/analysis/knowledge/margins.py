@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from kdprobe.analysis.knowledge.counted import CountedUnit, by_key, network_names
+from kdprobe.analysis.knowledge.counted import CountedNetwork, CountedUnit, by_key, network_names
 from kdprobe.analysis.knowledge.fields import Row, interval_fields, key_fields, mean, pooled
 from kdprobe.metrics import MARGINS, METRICS, margin_area
 from kdprobe.metrics.resampling import masked_statistic
@@ -59,25 +59,30 @@ def area_rows(units: Iterable[CountedUnit]) -> list[Row]:
 
 
 def _areas(units: Sequence[CountedUnit]) -> list[Row]:
-    reaches = [_reach(n.margins["relevance_ratio"]) for each in units for n in each.networks.values()]
-    reach = min((each for each in reaches if each > 0), default=0)
-    rows = []
+    reach, rows = common_reach(units), []
     for name, role in network_names(units).items():
         having = [each for each in units if name in each.networks]
         row: Row = {"seeds": 0, "n": 0}
         if reach > 1:
-            found = [each.networks[name] for each in having]
-            areas = [margin_area(one.margins["relevance_ratio"][:reach], MARGINS[:reach]) for one in found]
-            noise = [
-                torch.stack([margin_area(copy[:reach], MARGINS[:reach]) for copy in one.ratio_noise])
-                for one in found
-            ]
+            areas, noise = zip(*(image_areas(each.networks[name], reach) for each in having), strict=True)
             ids = [each.unit.ids for each in having]
             interval, seeds = pooled(having, areas, noise, ids, "relevance_ratio")
             fields = interval_fields(interval)
             row = {"area": fields.pop("value"), **fields, "seeds": seeds, "last_margin": MARGINS[reach - 1]}
         rows.append({**key_fields(units), "network": name, "role": role, **row})
     return rows
+
+
+def common_reach(units: Iterable[CountedUnit]) -> int:
+    """At how many of MARGINS every network of every unit has an image with a concept, of those that have any."""
+    reaches = [_reach(n.margins["relevance_ratio"]) for each in units for n in each.networks.values()]
+    return min((each for each in reaches if each > 0), default=0)
+
+
+def image_areas(network: CountedNetwork, reach: int) -> tuple[Tensor, Tensor]:
+    """(N,) values whose mean is the area over the first `reach` ≥ 2 of MARGINS, and (R, N), in redraws."""
+    copies = [margin_area(copy[:reach], MARGINS[:reach]) for copy in network.ratio_noise]
+    return margin_area(network.margins["relevance_ratio"][:reach], MARGINS[:reach]), torch.stack(copies)
 
 
 def _reach(ratios: Tensor) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kdprobe.analysis.knowledge.counted import CountedNetwork, CountedUnit
 from kdprobe.analysis.knowledge.fields import Row, interval_fields, mean, network_fields, number
 from kdprobe.analysis.summary import metric_intervals
-from kdprobe.metrics import stability_so_far
+from kdprobe.metrics import concept_overlap, forgetting, stability_so_far
 
 
 def network_rows(counted: CountedUnit) -> list[Row]:
@@ -39,17 +39,29 @@ def curve_rows(counted: CountedUnit) -> list[Row]:
 def accuracy_rows(counted: CountedUnit) -> list[Row]:
     """accuracy.csv: what was counted at every kept epoch beside the test accuracy there.
 
-    stability_so_far is rho had the training ended at that epoch: from the first epoch that enters rho on.
+    stability_so_far is rho had the training ended at that epoch: from the first epoch that enters rho on. gained and
+    lost are the foreground cells that came and went since the kept epoch before, overlap is the IoU of the foreground
+    concepts with those of the teacher's last epoch, as in forgetting.csv and overlap.csv; the first epoch has no gains
+    and losses, the teacher no overlap.
     """
     settings, rows = counted.unit.settings, []
+    teacher = counted.networks.get("teacher")
     for name, network in counted.networks.items():
         so_far = stability_so_far(network.counted, counted.unit.foreground, settings.empty)
+        changes = forgetting(network.concepts, counted.unit.foreground)
+        overlap = None
+        if teacher not in (None, network):
+            overlap = concept_overlap(network.concepts, teacher.concepts[-1], counted.unit.foreground)
         for place, epoch, path in _epochs(network):
             found = {metric: number(intervals[place].value) for metric, intervals in network.curves.items()}
             if not network.alone:
                 if place >= network.first:
                     found["stability_so_far"] = mean(so_far[place - network.first])
                 found["path"] = path
+            if place:
+                found |= {"gained": mean(changes.gained[place]), "lost": mean(changes.lost[place])}
+            if overlap is not None:
+                found["overlap"] = mean(overlap[place])
             accuracy = number(network.network.accuracy_by_epoch[place])
             at = {**network_fields(counted, name), "epoch": epoch, "accuracy": accuracy}
             rows += [{**at, "metric": metric, "value": value} for metric, value in found.items()]

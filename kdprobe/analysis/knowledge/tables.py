@@ -8,6 +8,7 @@ from kdprobe.analysis.knowledge.fields import KEY, Row
 from kdprobe.analysis.knowledge.images import histogram_rows, peak_rows
 from kdprobe.analysis.knowledge.margins import area_rows, margin_rows
 from kdprobe.analysis.knowledge.networks import accuracy_rows, curve_rows, network_rows
+from kdprobe.analysis.knowledge.paired import paired_rows
 from kdprobe.analysis.knowledge.seeds import agreement_rows, class_rows
 from kdprobe.analysis.unit import Unit
 
@@ -21,11 +22,30 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "curves": (*_NETWORK, "epoch", "path", "metric", *_INTERVAL),
     "peaks": (*_NETWORK, "image", "class", "peak_epoch", "distance"),
     "histograms": (*_NETWORK, "cells", "low_edge", "high_edge", "count", "baseline_entropy", "margin"),
-    "forgetting": (*_NETWORK, "epoch", "cells", "present", "gained", "lost", "ever"),
+    "forgetting": (
+        *_NETWORK,
+        "epoch",
+        "cells",
+        "present",
+        "gained",
+        "lost",
+        "ever",
+        "n",
+        "gained_still",
+        "lost_still",
+    ),
     "sets": (*_NETWORK, "cells", "learned", "kept", "discarded", "n"),
     "overlap": (
         *(*_NETWORK, "epoch", "cells", "iou", "low", "high", "n"),
-        *("student_first", "teacher_first", "together", "teacher_alone", "student_alone", "chance"),
+        *(
+            "student_first",
+            "teacher_first",
+            "together",
+            "teacher_alone",
+            "student_alone",
+            "chance",
+            "iou_still",
+        ),
     ),
     "accuracy": (*_NETWORK, "epoch", "accuracy", "metric", "value"),
     "agreement": (*_POOLED, "cells", "seeds", "iou", "low", "high", "n", "chance"),
@@ -35,6 +55,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("seeds", "n", "learning_distance_mean", "learning_distance_std", "stability"),
     ),
     "area": (*_POOLED, "area", "low", "high", "n", "seeds", "last_margin"),
+    "paired": (
+        *(*KEY, "student", "quantity", "cells", "difference", "low", "high", "images_low", "images_high"),
+        *("seeds", "n"),
+    ),
 }
 
 _OF_A_UNIT = {
@@ -52,6 +76,7 @@ _OVER_SEEDS = {
     "classes": class_rows,
     "margins": margin_rows,
     "area": area_rows,
+    "paired": paired_rows,
 }
 
 

@@ -11,6 +11,7 @@ from kdprobe.experiment.members import members
 from kdprobe.experiment.setup import load_material
 from kdprobe.experiment.specification import check_members
 from kdprobe.experiment.sweep.config import SweepConfig
+from kdprobe.experiment.sweep.growth import grown
 from kdprobe.experiment.sweep.plan import Planned, plan_sweep
 
 
@@ -34,6 +35,7 @@ def sweep_ahead(sweep: SweepConfig, folder: str | Path) -> Iterator[Ahead]:
     An experiment that was not begun costs what the first such one of its data set and network costs: that one is tried
     out here and now. Raises what training and measuring would raise of data, networks, layers and methods.
     """
+    sweep = grown(sweep, Path(folder))
     everything = plan_sweep(sweep, folder)
     for data in sweep.data:
         for model in sweep.models:

@@ -10,10 +10,12 @@ from kdprobe.errors import ConfigError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.folders import filled, read_yaml
 from kdprobe.experiment.presets import nested, preset_settings
+from kdprobe.paths import expanded
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_RESERVED = ("sweep.yaml", "tables")  #: what else lies in a sweep's folder
 #: settings that the sweep itself varies
-_OWN = ("seed", "students", "measure.layer")
+_OWN = ("seed", "students", "layers", "measure.layer")
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,15 @@ class SweepConfig:
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{name} of a sweep must name at least one, each once; got {values}.")
         for name in (*self.data, *self.models):
-            if _NAME.fullmatch(str(name)) is None:
+            if (
+                not isinstance(name, str)
+                or _NAME.fullmatch(name) is None
+                or "--" in name
+                or name in _RESERVED
+            ):
                 raise ConfigError(
-                    f"{name!r} cannot name a data set or network of a sweep, for it names a folder: use letters, "
-                    "digits, _ . and - alone."
+                    f"{name!r} cannot name a data set or network of a sweep, for it names folders and files: use "
+                    f"letters, digits, _ . and single -, and not {' or '.join(_RESERVED)}."
                 )
         for name in self.models:
             self.layers_of(name)
@@ -55,17 +62,20 @@ class SweepConfig:
         own = _mapping(model, self.models[model]).get("layers", self.layers)
         if not isinstance(own, list) or not own or not all(isinstance(layer, str) for layer in own):
             raise ConfigError(f"layers of {model!r} must be a list of names, got {own!r}.")
+        if len(set(own)) < len(own):
+            raise ConfigError(f"layers of {model!r} must name each layer once, got {own}.")
         return tuple(own)
 
     def experiment(self, data: str, model: str, seed: int) -> ExperimentConfig:
         """The config of one experiment, at the first of its layers. Raises ConfigError if it is none."""
-        parts = [self.base, _mapping(data, self.data[data]), _mapping(model, self.models[model])]
-        values: dict[str, Any] = {}
-        for part in parts:
-            values = merged(values, {key: value for key, value in part.items() if key != "layers"})
+        own = dict(_mapping(model, self.models[model]))
+        own.pop("layers", None)
+        values = merged(merged(self.base, _mapping(data, self.data[data])), own)
         for name in _OWN:
             if _found(values, name):
-                raise ConfigError(f"{name} is what a sweep varies: set seeds, students or layers instead.")
+                raise ConfigError(
+                    f"{name} is what a sweep varies: set its seeds, students or layers (those of a network beside it)."
+                )
         own = {"seed": seed, "students": list(self.students), "measure": {"layer": self.layers_of(model)[0]}}
         try:
             return _made(merged(values, own))
@@ -84,16 +94,26 @@ def read_sweep(path: str | Path) -> SweepConfig:
     return sweep
 
 
-def with_roots(sweep: SweepConfig, roots: Mapping[str, str]) -> SweepConfig:
-    """`sweep` with the folders of its data sets, by their names. Raises ConfigError for a name that it has not."""
+def with_roots(sweep: SweepConfig, roots: Mapping[str, str | None]) -> SweepConfig:
+    """`sweep` with the folders of its data sets, by their names, in full; where None, what it says itself stays.
+
+    Raises ConfigError for a name that it has not.
+    """
     unknown = sorted(set(roots) - set(sweep.data))
     if unknown:
         raise ConfigError(f"The sweep has no data set {unknown[0]!r}; it has {', '.join(sweep.data)}.")
-    placed = {
-        name: merged(own, {"data": {"root": roots[name]}}) if name in roots else own
-        for name, own in sweep.data.items()
-    }
+    placed = {}
+    for name, own in sweep.data.items():
+        root = roots.get(name) or root_of(sweep, name)
+        placed[name] = (
+            own if root is None else merged(own, {"data": {"root": str(expanded(root).absolute())}})
+        )
     return replace(sweep, data=placed)
+
+
+def root_of(sweep: SweepConfig, data: str) -> str | None:
+    """The folder of a data set, as far as the sweep says."""
+    return merged(sweep.base, sweep.data[data]).get("data", {}).get("root")
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

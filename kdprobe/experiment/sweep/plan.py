@@ -1,13 +1,18 @@
 """The experiments of a sweep, where they lie, and which of their layers are done."""
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kdprobe.errors import ConfigError
+from kdprobe.errors import ConfigError, SnapshotError
+from kdprobe.experiment.architecture import architecture
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.folders import filled
+from kdprobe.experiment.members import members
+from kdprobe.experiment.specification import files_of
 from kdprobe.experiment.sweep.config import SweepConfig
+from kdprobe.networks import network_provenance
 from kdprobe.storage import read_json, write_json
 
 RESULTS = "layers"  #: folder, in that of an experiment, with one file for each layer that is done
@@ -37,16 +42,31 @@ class Planned:
         """The file that says that `layer` is done, and what was found."""
         return self.folder / RESULTS / f"{layer}.json"
 
-    def done(self, layer: str) -> bool:
-        """Whether `layer` was measured and compared with just these settings."""
-        path = self.result(layer)
-        if not path.is_file():
-            return False
+    def counted(self, layer: str) -> ExperimentConfig | None:
+        """The config with which `layer` can be counted: finished as the sweep asks, with all or some of its students.
+
+        None if it is not finished, the file that says so is damaged, or anything that decides a number has changed:
+        settings, recipes, the layer that methods imitate, files of the user's own.
+        """
         try:
-            known = filled(ExperimentConfig, read_json(path).get("sweep"))
-        except (TypeError, ConfigError):
-            return False  # of a kdprobe whose settings are not these
-        return known == filled(ExperimentConfig, self._settings(layer))
+            known = read_json(self.result(layer))["decided"] if self.result(layer).is_file() else None
+            if known is None:
+                return None
+            settings = filled(ExperimentConfig, known["settings"])
+            now = filled(ExperimentConfig, self._decides(layer)["settings"])
+        except (SnapshotError, ConfigError, KeyError, TypeError):
+            return None
+        same = replace(settings, students=[]) == replace(now, students=[])
+        if not same or not set(settings.students) <= set(now.students):
+            return None
+        config = replace(self.config, students=[s for s in now.students if s in settings.students])
+        networks = self._decides(layer, config)
+        return at_layer(config, layer) if known == {**networks, "settings": known["settings"]} else None
+
+    def done(self, layer: str) -> bool:
+        """Whether `layer` was measured and compared for all students, as the sweep asks."""
+        config = self.counted(layer)
+        return config is not None and set(config.students) == set(self.config.students)
 
     @property
     def todo(self) -> list[str]:
@@ -55,14 +75,24 @@ class Planned:
 
     def finish(self, layer: str, found: dict[str, Any]) -> None:
         """Writes what was found at `layer`; it is done then."""
-        write_json(self.result(layer), {**found, "sweep": self._settings(layer)})
+        write_json(self.result(layer), {**found, "decided": self._decides(layer)})
 
-    def _settings(self, layer: str) -> dict[str, Any]:
-        """All that decides a number at `layer`."""
-        settings = asdict(at_layer(self.config, layer))
+    def _decides(self, layer: str, config: ExperimentConfig | None = None) -> dict[str, Any]:
+        """What decides the numbers at `layer`, but for what lies in the data's own folder."""
+        config = self.config if config is None else config
+        settings = asdict(at_layer(config, layer))
         del settings["report"], settings["data"]["root"]
         settings["measure"]["foreground_share"] = list(settings["measure"]["foreground_share"])
-        return settings
+        networks = {
+            member.name: {
+                "recipe": member.recipe.describe(),
+                "model": network_provenance(*architecture(config, member.role, member.network)),
+                "files": files_of(config, member),
+            }
+            for member in members(config, self.folder)
+        }
+        decided = {"settings": settings, "imitated": config.measure.layer, "networks": networks}
+        return json.loads(json.dumps(decided, default=str))
 
 
 def plan_sweep(sweep: SweepConfig, folder: str | Path) -> list[Planned]:

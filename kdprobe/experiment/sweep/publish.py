@@ -1,5 +1,6 @@
 """The tables of a sweep, from all of it that is finished."""
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -7,25 +8,30 @@ import numpy as np
 
 from kdprobe.analysis import Unit, pooled_values, unit_maps
 from kdprobe.analysis.knowledge import COLUMNS, count_unit, tables_of
-from kdprobe.experiment.sweep.units import sweep_units
+from kdprobe.experiment.sweep.config import read_sweep
+from kdprobe.experiment.sweep.plan import plan_sweep
+from kdprobe.experiment.sweep.units import SWEEP, sweep_units
 from kdprobe.report import comparisons_csv, read_networks, write_sweep_tables
 from kdprobe.report.comparison import map_arrays
 from kdprobe.report.figure_script import file_name
 from kdprobe.report.forms import csv_bytes
-from kdprobe.storage import write_atomically
+from kdprobe.storage import read_json, write_atomically
+
+Say = Callable[[str], None]
 
 STRIPS = {"images": 4, "epochs": 6}  #: of the first seed, in the concept strips
 
 
-def publish_sweep(sweep: str | Path, folder: str | Path) -> list[Path]:
+def publish_sweep(sweep: str | Path, folder: str | Path, say: Say = print) -> list[Path]:
     """Writes every table of the sweep in the folder `sweep` into `folder`; returns their paths.
 
     As numbers, which the scripts in figures/ draw: comparisons.csv, what the networks know (the tables of
-    kdprobe.analysis.knowledge) and strips-*.npz, concept maps without photographs. For a text: table, comparisons and
-    networks (.tex, .md, .html). Seeds are pooled over what is finished. Raises ConfigError as `sweep_units`.
+    kdprobe.analysis.knowledge) and strips--*.npz, concept maps without photographs. For a text: table, comparisons,
+    hypotheses and networks (.tex, .md, .html). notes.csv has what the reader must know of each unit. Seeds are pooled
+    over what is finished; of what cannot be read `say` is told. Raises ConfigError as `sweep_units`.
     """
     folder, counted, files = Path(folder), [], {}
-    for unit in sweep_units(sweep):
+    for unit in sweep_units(sweep, say):
         counted.append(count_unit(unit))
         files.setdefault(_strips_name(unit), _strips(unit))
         del unit  # before the next one takes its room
@@ -36,15 +42,37 @@ def publish_sweep(sweep: str | Path, folder: str | Path) -> list[Path]:
     for name, rows in tables_of(counted).items():
         fields = ([row.get(column) for column in COLUMNS[name]] for row in rows)
         files[f"{name}.csv"] = csv_bytes(COLUMNS[name], fields)
+    notes, counting = _notes(sweep)
+    files["notes.csv"] = csv_bytes(("data", "model", "layer", "seed", "note"), notes)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
-    written = write_sweep_tables(comparisons, read_networks(folder / "networks.csv"), folder)
+    written = write_sweep_tables(comparisons, read_networks(folder / "networks.csv"), folder, counting)
     return [folder / name for name in files] + written
 
 
+def _notes(sweep: str | Path) -> tuple[list[tuple], str]:
+    """Rows of notes.csv, and how it was counted, in words, where that is the same everywhere."""
+    rows, ways = [], {}
+    for planned in plan_sweep(read_sweep(Path(sweep) / SWEEP), sweep):
+        for layer in planned.layers:
+            if planned.counted(layer) is None:
+                continue
+            found, place = (
+                read_json(planned.result(layer)),
+                (planned.data, planned.model, layer, planned.seed),
+            )
+            imitated = planned.config.measure.layer
+            ways.setdefault(found["counting"], place)
+            told = [found["counting"], *found["notes"]]
+            if layer != imitated:
+                told.insert(1, f"Methods that imitate the layer under study imitate {imitated}, not {layer}.")
+            rows += [(*place, note) for note in told]
+    return rows, next(iter(ways)) if len(ways) == 1 else "How it was counted differs: see notes.csv."
+
+
 def _strips_name(unit: Unit) -> str:
-    return f"strips-{file_name(unit.key)}.npz"
+    return f"strips--{file_name(unit.key)}.npz"
 
 
 def _strips(unit: Unit) -> bytes:

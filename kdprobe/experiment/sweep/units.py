@@ -1,10 +1,14 @@
 """From an experiment on the disk to the units that sweeps are analysed by."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from kdprobe.analysis import MeasuredNetwork, Unit
-from kdprobe.errors import ConfigError
+from kdprobe.data import Probe
+from kdprobe.errors import ConfigError, KdprobeError, SnapshotError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import count_settings
 from kdprobe.experiment.gathered import gather
@@ -12,16 +16,19 @@ from kdprobe.experiment.measuring import Measurable, measurable, with_noise
 from kdprobe.experiment.members import members
 from kdprobe.experiment.setup import Material, load_material, with_image_size
 from kdprobe.experiment.sweep.config import read_sweep
-from kdprobe.experiment.sweep.plan import Planned, at_layer, plan_sweep
+from kdprobe.experiment.sweep.plan import Planned, plan_sweep
 from kdprobe.experiment.unmeasured import measured_members
 
+Say = Callable[[str], None]
 SWEEP = "sweep.yaml"  #: the sweep's own file in its folder
 
 
-def sweep_units(folder: str | Path) -> Iterator[Unit]:
+def sweep_units(folder: str | Path, say: Say | None = None) -> Iterator[Unit]:
     """The finished units of the sweep in `folder`, one at a time: their noise takes much memory.
 
-    Raises ConfigError if `folder` holds no sweep, or nothing of it is finished.
+    Of those that cannot be read (a snapshot or map is gone or damaged) `say` is told, and the next call of kdprobe
+    sweep does again what is missing of them; without `say` their error is raised. Raises ConfigError if `folder` holds
+    no sweep, or nothing of it is finished.
     """
     path = Path(folder) / SWEEP
     if not path.is_file():
@@ -29,24 +36,28 @@ def sweep_units(folder: str | Path) -> Iterator[Unit]:
             f"No {path}: {folder} is not the folder of a sweep; give one made by kdprobe sweep."
         )
     finished = [
-        (planned, layer)
+        (planned, config)
         for planned in plan_sweep(read_sweep(path), folder)
-        for layer in planned.layers
-        if planned.done(layer)
+        for config in map(planned.counted, planned.layers)
+        if config is not None
     ]
     if not finished:
         raise ConfigError(f"Nothing of the sweep in {folder} is finished; run kdprobe sweep first.")
     known: tuple[Planned | None, Material | None] = (None, None)
-    for planned, layer in finished:
-        if known[0] is not planned:
-            known = planned, load_material(with_image_size(planned.config))
-        yield load_unit(planned, layer, known[1])
-
-
-def load_unit(planned: Planned, layer: str, material: Material) -> Unit:
-    """What was measured of one experiment at `layer`. Raises SnapshotError if it was not."""
-    config = at_layer(with_image_size(planned.config), layer)
-    return unit_of(planned, config, material, measurables(planned, config, material))
+    for planned, config in finished:
+        config = with_image_size(config)
+        try:
+            if known[0] is not planned:
+                known = planned, load_material(config)
+            unit = unit_of(planned, config, known[1], measurables(planned, config, known[1]))
+        except KdprobeError as error:
+            if say is None:
+                raise
+            say(f"left out: {planned.name}, {config.measure.layer}: {error}")
+            if isinstance(error, SnapshotError):
+                planned.result(config.measure.layer).unlink(missing_ok=True)
+            continue
+        yield unit
 
 
 def measurables(planned: Planned, config: ExperimentConfig, material: Material) -> list[Measurable]:
@@ -75,8 +86,15 @@ def unit_of(
         seed=planned.seed,
         networks=networks,
         foreground=probe.foreground_cells[usable],
-        ids=tuple(each for each, counts in zip(probe.ids, usable.tolist(), strict=True) if counts),
+        ids=tuple(name for name, counts in zip(image_ids(probe), usable.tolist(), strict=True) if counts),
         labels=probe.labels[usable],
         classes=tuple(material.train.classes),
         settings=count_settings(config),
     )
+
+
+def image_ids(probe: Probe) -> tuple[str, ...]:
+    """Id and content of every probe image: sets that are made up by the seed give other images the same id."""
+    pixels = (image.contiguous().flatten().view(torch.uint8).numpy() for image in probe.images)
+    content = (hashlib.sha256(each).hexdigest()[:8] for each in pixels)
+    return tuple(f"{name} {digest}" for name, digest in zip(probe.ids, content, strict=True))

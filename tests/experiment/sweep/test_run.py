@@ -1,6 +1,8 @@
 """A sweep of small experiments: what it does, what it does not do twice, and what a failure costs."""
 
 import dataclasses
+import shutil
+from html import unescape
 
 import numpy as np
 import pytest
@@ -14,8 +16,17 @@ from kdprobe.cli.main import main
 from kdprobe.errors import ConfigError, TrainingError
 from kdprobe.experiment import read_config, run_experiment, sweep_units
 from kdprobe.experiment.folders import config_of
+from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.setup import load_material
-from kdprobe.experiment.sweep import SweepConfig, plan_sweep, publish_sweep, run_sweep, sweep_ahead
+from kdprobe.experiment.sweep import (
+    SweepConfig,
+    plan_sweep,
+    publish_sweep,
+    read_sweep,
+    run_sweep,
+    sweep_ahead,
+    with_roots,
+)
 from kdprobe.metrics import METRICS
 from kdprobe.report import read_comparisons, read_networks
 from kdprobe.report.comparison import read_maps
@@ -36,7 +47,7 @@ SWEEP = SweepConfig(
             "images": 4,
             "foreground_share": [0.01, 0.9],
             "grid": 8,
-            "tolerance": None,
+            "solver": "jacobian",
             "redraws": 2,
             "resamples": 10,
         },
@@ -61,6 +72,12 @@ def finished(tmp_path_factory):
         untried(patch)
         assert swept(SWEEP, folder)[0] == []
     return folder
+
+
+@pytest.fixture(scope="module")
+def published(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("published") / "tables"
+    return folder, publish_sweep(finished, folder)
 
 
 def test_every_seed_data_set_and_layer_is_there_and_the_first_seed_comes_first(finished):
@@ -117,7 +134,9 @@ def test_it_may_grow_and_only_what_is_new_is_done(tmp_path):
     assert [each.todo for each in plan_sweep(grown, tmp_path)] == [["fc2"]]
     assert swept(grown, tmp_path)[0] == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("snapshots/*.h5")} == weights
-    with pytest.raises(ConfigError, match=r"sweep\.yaml has other layers of small, and this sweep has not"):
+    with pytest.raises(
+        ConfigError, match=r"sweep\.yaml has other layers of small \(fc1, fc2\); a sweep may only grow"
+    ):
         swept(small, tmp_path)
 
 
@@ -196,18 +215,18 @@ def test_an_experiment_of_it_can_be_opened_by_the_other_commands(finished):
     assert torch.equal(*(next(sweep_units(finished)).foreground for _ in range(2)))
 
 
-def test_the_tables_are_those_of_the_finished_units(finished, tmp_path):
-    written = publish_sweep(finished, tmp_path / "tables")
-    assert {path.name for path in written} == {path.name for path in (tmp_path / "tables").iterdir()}
+def test_the_tables_are_those_of_the_finished_units(finished, published):
+    folder, written = published
+    assert {path.name for path in written} == {path.name for path in folder.iterdir()}
     units = list(sweep_units(finished))
     comparisons = pooled_comparisons(units)
-    assert read_comparisons(tmp_path / "tables" / "comparisons.csv") == comparisons
+    assert read_comparisons(folder / "comparisons.csv") == comparisons
     assert {(c.data, c.layer, c.seeds) for c in comparisons if c.metric == "n_foreground"} == {
         (data, layer, 2) for data in ("three", "two") for layer in ("fc1", "fc2")
     }
     told = {
         (row.data, row.layer, row.seed, row.network): row.value.value
-        for row in read_networks(tmp_path / "tables" / "networks.csv")
+        for row in read_networks(folder / "networks.csv")
         if row.metric == "n_foreground"
     }
     for unit in units:
@@ -216,14 +235,29 @@ def test_the_tables_are_those_of_the_finished_units(finished, tmp_path):
             assert told[unit.data, unit.layer, unit.seed, name] == pytest.approx(
                 float(values.mean()), rel=1e-12
             )
+
+
+@pytest.mark.slow  # publishes again
+def test_the_same_units_give_the_same_bytes(finished, published, tmp_path):
+    _, written = published
     again = publish_sweep(finished, tmp_path / "again")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
 
 
-def test_the_strips_hold_the_maps_of_the_first_seed_and_no_photograph(finished, tmp_path):
-    publish_sweep(finished, tmp_path)
+def test_how_it_was_counted_stands_below_the_tables_and_notes_name_the_imitated_layer(published):
+    folder, _ = published
+    notes = (folder / "notes.csv").read_text()
+    counting = "a concept lies more than 0.2 nats below the background's mean entropy"
+    assert counting in unescape((folder / "table.html").read_text()) and counting in notes
+    lines = [line for line in notes.splitlines() if "imitate fc1, not fc2" in line]
+    assert [line.split(",")[:4] for line in lines] == [
+        [data, "small", "fc2", str(seed)] for seed in (0, 1) for data in ("three", "two")
+    ]
+
+
+def test_the_strips_hold_the_maps_of_the_first_seed_and_no_photograph(finished, published):
     unit = next(sweep_units(finished))
-    maps = read_maps(tmp_path / "strips-three-small-fc1.npz")
+    maps = read_maps(published[0] / "strips--three--small--fc1.npz")
     assert [each.image_id for each in maps] == list(unit.ids)[: len(maps)] and len(maps) > 0
     for row, each in enumerate(maps):
         assert len(np.unique(each.image)) == 1
@@ -256,3 +290,109 @@ def test_experiments_with_one_probe_seed_are_measured_on_the_same_images(tmp_pat
 
     assert probed(0, 5) == probed(1, 5) == probed(5, None)
     assert probed(0, None) != probed(1, None)
+
+
+def test_the_same_id_in_two_units_is_the_same_picture(finished):
+    first, second = (
+        next(u for u in sweep_units(finished) if (u.data, u.seed) == ("two", seed)) for seed in (0, 1)
+    )
+    assert {each.split()[0] for each in first.ids} & {each.split()[0] for each in second.ids}
+    assert not set(first.ids) & set(second.ids)  # digits are made up anew by every seed
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\0" * 9])
+def test_a_damaged_result_is_not_done_and_is_made_anew(finished, tmp_path, content):
+    shutil.copytree(finished, tmp_path / "out")
+    path = plan_sweep(SWEEP, tmp_path / "out")[0].result("fc1")
+    whole = read_json(path)
+    path.write_bytes(content)
+    assert plan_sweep(SWEEP, tmp_path / "out")[0].todo == ["fc1"]
+    assert swept(SWEEP, tmp_path / "out")[0] == []
+    assert read_json(path)["networks"] == whole["networks"]
+
+
+def test_what_cannot_be_read_is_left_out_said_and_done_again(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    planned = plan_sweep(SWEEP, tmp_path / "out")[0]
+    for path in planned.folder.glob("networks/baseline/entropy/*/*/*.h5"):
+        path.unlink()
+    said = []
+    publish_sweep(tmp_path / "out", tmp_path / "tables", said.append)
+    assert len(said) == 2 and all(text.startswith("left out: three, small, seed 0, fc") for text in said)
+    pooled = read_comparisons(tmp_path / "tables" / "comparisons.csv")
+    assert {c.seeds for c in pooled if c.metric == "n_foreground" and c.data == "three"} == {1}
+    assert planned.todo == ["fc1", "fc2"]
+    assert swept(SWEEP, tmp_path / "out")[0] == [] and planned.todo == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"layers": ["fc2", "fc1"]}, "fc1 as the first layer of small, which methods imitate"),
+        ({"seeds": [1]}, r"other seeds \(0, 1\)"),
+        ({"data": {"two": SWEEP.data["two"]}}, "the data set three, and this sweep has not"),
+        (
+            {"base": {**SWEEP.base, "training": {**SWEEP.base["training"], "epochs": 3}}},
+            r"other settings of three, small \(training\.epochs\)",
+        ),
+    ],
+)
+def test_a_sweep_that_is_not_grown_from_the_one_that_is_there_is_refused(finished, changed, said):
+    before = (finished / "sweep.yaml").read_bytes()
+    other = dataclasses.replace(SWEEP, **changed)
+    for refused in (lambda: swept(other, finished), lambda: list(sweep_ahead(other, finished))):
+        with pytest.raises(ConfigError, match=said):
+            refused()
+    assert (finished / "sweep.yaml").read_bytes() == before
+
+
+def test_a_method_more_leaves_what_is_finished_in_the_tables(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    more = dataclasses.replace(SWEEP, students=["kd", "label_smoothing"])
+    swept(more, tmp_path / "out", minutes=0.0)
+    assert len(list(sweep_units(tmp_path / "out"))) == 8
+    assert all(each.todo == ["fc1", "fc2"] for each in plan_sweep(more, tmp_path / "out"))
+
+
+def test_a_recipe_that_was_edited_is_noticed(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("title: Mine\nstages:\n  - {name: one, objective: [cross_entropy]}\n")
+    own = dataclasses.replace(
+        SWEEP, students=[str(recipe)], data={"two": SWEEP.data["two"]}, seeds=[0], layers=["fc1"]
+    )
+    assert swept(own, tmp_path / "out")[0] == []
+    assert plan_sweep(own, tmp_path / "out")[0].todo == []
+    recipe.write_text(
+        "title: Mine\nstages:\n  - {name: one, objective: [{name: cross_entropy, weight: 0.5}]}\n"
+    )
+    assert plan_sweep(own, tmp_path / "out")[0].todo == ["fc1"]
+    failed, _ = swept(own, tmp_path / "out")
+    assert len(failed) == 1 and "trained with other settings (recipe differ)" in failed[0]
+
+
+def test_an_error_of_a_users_network_costs_the_others_nothing(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def net(num_classes, image_shape):\n    raise ZeroDivisionError('no\\nway')\n"
+    )
+    models = {"mine": {"model": f"{tmp_path / 'mine.py'}:net"}, **SWEEP.models}
+    both = dataclasses.replace(
+        SWEEP, models=models, data={"two": SWEEP.data["two"]}, seeds=[0], layers=["fc1"]
+    )
+    failed, _ = swept(both, tmp_path / "out")
+    assert len(failed) == 1 and failed[0].startswith("two, mine, seed 0: ") and "no way" in failed[0]
+    assert [unit.model for unit in sweep_units(tmp_path / "out")] == ["small"]
+
+
+def test_one_process_at_a_time(finished):
+    with sole_run(finished), pytest.raises(ConfigError, match="Another kdprobe is at work"):
+        swept(SWEEP, finished)
+
+
+def test_folders_of_data_sets_are_kept_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    placed = with_roots(SWEEP, {"two": "somewhere"})
+    swept(placed, tmp_path / "out", minutes=0.0)
+    swept(SWEEP, tmp_path / "out", minutes=0.0)
+    known = read_sweep(tmp_path / "out" / "sweep.yaml")
+    assert known.data["two"]["data"]["root"] == str(tmp_path / "somewhere")
+    assert known.data["three"] == SWEEP.data["three"]

@@ -1,0 +1,103 @@
+"""What one network gained, lost, discarded and shares with its teacher, image by image, with the estimator's noise."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kdprobe.analysis.summary import first_counted, redraw_seed
+from kdprobe.analysis.unit import MeasuredNetwork, Unit
+from kdprobe.metrics import (
+    StillMaps,
+    concept_cells,
+    concept_overlap,
+    forgetting,
+    learned_sets,
+    redraw,
+    still_maps,
+)
+
+#: of `Changes`; all but the first speak of epochs, and are compared only where the same are kept
+QUANTITIES = ("overlap", "lost", "gained", "discarded")
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """Of the foreground: quantity -> (N,), NaN where an image has no value, and (R, N), the same in redraws.
+
+    overlap: `concept_overlap` with the teacher's last epoch, at the last epoch; lost, gained: cells per kept epoch,
+    mean over the epochs after the first; discarded: 1 - kept / learned (`learned_sets`).
+    """
+
+    values: dict[str, Tensor]
+    noise: dict[str, Tensor]
+
+
+def count_changes(unit: Unit) -> dict[str, Changes]:
+    """The changes of every network of the unit, by its name."""
+    teacher = unit.networks.get("teacher")
+    exact, redrawn = None, None
+    if teacher is not None:
+        exact = _concepts(teacher.measured.entropy, unit)[-1]
+        redrawn = [copy[-1] for copy in _redraws("teacher", teacher, unit)]
+    found = {}
+    for name, network in unit.networks.items():
+        first = first_counted(network.measured, unit.settings)
+        values = _values(_concepts(network.measured.entropy, unit), first, unit.foreground, exact)
+        rows = [
+            _values(copy, first, unit.foreground, None if redrawn is None else redrawn[index])
+            for index, copy in enumerate(_redraws(name, network, unit))
+        ]
+        found[name] = Changes(values, {key: torch.stack([row[key] for row in rows]) for key in QUANTITIES})
+    return found
+
+
+def count_still(name: str, unit: Unit, cells: Mapping[str, Tensor]) -> dict[str, StillMaps]:
+    """`still_maps` of the last epoch's maps for each kind of cells; nothing without noise of the maps.
+
+    Standard errors alone would let all epochs err apart, and show more change than there is.
+    """
+    measured, settings = unit.networks[name].measured, unit.settings
+    if measured.noise is None:
+        return {}
+    return still_maps(
+        measured.entropy[-1],
+        measured.noise,
+        unit.foreground,
+        cells,
+        margin=settings.margin,
+        scope=settings.scope,
+        redraws=settings.redraws,
+        seed=redraw_seed(name, measured, settings),
+    )
+
+
+def _values(concepts: Tensor, first: int, foreground: Tensor, teacher: Tensor | None) -> dict[str, Tensor]:
+    changes, sets = forgetting(concepts, foreground), learned_sets(concepts[first:], foreground)
+    kept, learned = (each.sum((-2, -1)).double() for each in (sets.kept, sets.learned))
+    nothing = torch.full_like(kept, torch.nan)
+    alone = len(concepts) == 1
+    return {
+        "overlap": nothing if teacher is None else concept_overlap(concepts[-1], teacher, foreground),
+        "lost": nothing if alone else changes.lost[1:].double().mean(0),
+        "gained": nothing if alone else changes.gained[1:].double().mean(0),
+        "discarded": nothing if alone else 1 - kept / torch.where(learned > 0, learned, torch.nan),
+    }
+
+
+def _redraws(name: str, network: MeasuredNetwork, unit: Unit) -> Iterator[Tensor]:
+    """Concepts at all epochs in the redraws that `curves` has."""
+    measured, settings = network.measured, unit.settings
+    copies = redraw(
+        measured.entropy,
+        measured.std_error,
+        noise=measured.noise,
+        redraws=settings.redraws,
+        seed=redraw_seed(name, measured, settings),
+    )
+    return (_concepts(copy, unit) for copy in copies)
+
+
+def _concepts(entropy: Tensor, unit: Unit) -> Tensor:
+    return concept_cells(entropy, unit.foreground, unit.settings.margin, unit.settings.scope)
