@@ -14,7 +14,10 @@ from kdprobe.training import TrainingSettings
 
 #: settings that neither the paper nor its code knows
 OWN = {
-    "measure": {"layer", "tolerance", "internal_batch_size", "teacher", "redraws", "resamples"},
+    "measure": {
+        *("layer", "tolerance", "internal_batch_size", "teacher", "redraws", "resamples"),
+        "probe_seed",
+    },
     "training": {"device", "on_error"},
     "teacher": {"weights", "model", "model_options"},  # in both the teacher is of the student's architecture
 }
