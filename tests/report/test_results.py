@@ -80,4 +80,5 @@ def test_a_missing_or_unreadable_table_is_named(tmp_path):
 
 
 def test_a_setting_becomes_part_of_a_files_name():
-    assert file_name(("tiny_imagenet", "a/b c", "layer1.0")) == "tiny_imagenet-a_b_c-layer1.0"
+    assert file_name(("tiny_imagenet", "a/b c", "layer1.0")) == "tiny_imagenet--a_b_c--layer1.0"
+    assert file_name(("a", "b-c")) != file_name(("a-b", "c"))
