@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from kdprobe.cli.parser import make_parser
+from kdprobe.experiment.sweep import plan_sweep, read_sweep
 from kdprobe.objectives import INPUTS
 from kdprobe.recipes import KINDS, list_recipes, load_recipe
 
@@ -95,9 +96,22 @@ def test_the_lightning_example_runs_as_written(tmp_path, monkeypatch):
 
 
 def test_the_config_is_one(tmp_path):
-    (example,) = blocks("yaml")
+    example, _sweep = blocks("yaml")
     path = tmp_path / "experiment.yaml"
     path.write_text(example)
     options = make_parser().parse_args(["run", "--config", str(path)])
     assert options.run.data.root == "my_images"
     assert options.run.students == ["kd", "feature"]
+
+
+def test_the_sweep_is_one(tmp_path):
+    _config, example = blocks("yaml")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(example)
+    sweep = read_sweep(path)
+    assert [planned.name for planned in plan_sweep(sweep, tmp_path)][:2] == [
+        "birds, vgg, seed 0",
+        "birds, resnet, seed 0",
+    ]
+    config = sweep.experiment("mine", "resnet", 3)
+    assert (config.training.epochs, config.measure.layer, config.measure.probe_seed) == (20, "pool", 0)

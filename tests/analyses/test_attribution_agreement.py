@@ -230,6 +230,7 @@ def test_from_an_experiment_to_tables_and_figure(experiment, read, tmp_path, cap
     assert "nothing_rank.csv does not exist" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # an experiment
 def test_maps_are_those_of_the_final_weights(experiment):
     """The stored map holds while the layer's value is the final one; a stage that changed it is measured anew."""
     config = read_config(experiment)

@@ -101,6 +101,7 @@ def test_a_handful_of_tiny_imagenet_is_cut_out_and_its_loader_reads_it(photograp
     cut_tiny(root, cut, 2, 1)  # what is there already is no error
 
 
+@pytest.mark.slow  # every network
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_is_asked_for_at_its_own_size_under_both_presets(name, photographs, tmp_path):
     one = task(name, photographs, tmp_path)

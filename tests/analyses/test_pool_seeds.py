@@ -7,6 +7,7 @@ from analyses.pool_seeds import main, pooled, unit
 from kdprobe.metrics import METRICS, nested_difference, verdict
 
 
+@pytest.mark.slow  # two experiments
 def test_rows_are_the_comparisons_of_the_sweeps():
     """Images that seeds share are known, noise enters, 4,000 resamples whatever an experiment asks for."""
     units = synthetic_units.synthetic_units((0, 1, 2), images=10, pool=14, students=("kd", "feature"))

@@ -46,6 +46,7 @@ def run(monkeypatch, *arguments):
     sensitivity.main()
 
 
+@pytest.mark.slow  # a sweep, counted many times
 def test_every_choice_is_counted_anew_and_none_twice(sweep, tmp_path, read, monkeypatch):
     chosen = [c for c in CHOICES if c.name in ("margin", "scope", "filter", "weights")]
     monkeypatch.setattr(sensitivity, "CHOICES", chosen[:3])
@@ -89,6 +90,7 @@ def test_every_choice_is_counted_anew_and_none_twice(sweep, tmp_path, read, monk
     assert read(tmp_path / "sensitivity.csv") == rows
 
 
+@pytest.mark.slow  # a sweep, measured three times
 def test_grids_and_levels_take_maps_of_their_own(sweep, tmp_path, read, monkeypatch):
     chosen = [c for c in CHOICES if (c.name, c.setting) in (("grid", "8"), ("grid", "16"), ("level", "-3.0"))]
     monkeypatch.setattr(sensitivity, "CHOICES", [dataclasses.replace(c) for c in chosen])

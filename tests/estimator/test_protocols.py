@@ -145,6 +145,7 @@ def test_channels(solver, channels):
     check(estimate(solver, few_samples("cheng2020"), pictures(channels=channels)), 4)
 
 
+@pytest.mark.slow  # long runs of samples
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_cells_of_uneven_size(solver):
     """227 pixels and 16 cells: cells of 14 and 15 pixels."""

@@ -110,6 +110,7 @@ def noisy_pulls(count, pairs, generator, means, linear, curved):
     return pulls
 
 
+@pytest.mark.slow  # many repetitions
 @pytest.mark.parametrize("count", [1, 3, 4, 6])
 def test_no_bias_and_an_honest_error(count):
     """In the mode of pair means (1, 3) and in the other; the noise of both points of a pair is the same."""

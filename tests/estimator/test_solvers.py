@@ -144,6 +144,7 @@ class Quadratic(nn.Module):
         return self.out(torch.einsum("bi,kij,bj->bk", rows, self.forms, rows))
 
 
+@pytest.mark.slow  # long runs of samples
 @pytest.mark.parametrize(("size", "shift_dominates"), [(1.0, False), (0.02, True)])
 @pytest.mark.parametrize("features", [10, 40])
 def test_energies_of_a_quadratic_are_the_closed_form(size, shift_dominates, features):
@@ -382,6 +383,7 @@ def test_no_pass_is_larger_than_asked_and_the_size_does_not_matter(solver, size)
     assert (result.std_error - reference.std_error).abs().max() < 1e-9
 
 
+@pytest.mark.slow  # every solver twice
 @pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: type(solver).__name__)
 @pytest.mark.parametrize("features", [7, 60])
 def test_batch_size_in_float32(solver, features):

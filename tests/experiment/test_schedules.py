@@ -58,6 +58,7 @@ def test_the_students_alone_have_the_rate_of_their_own(finished, tmp_path):
     assert not torch.equal(last[folder, "student-kd"], last[tmp_path / "out", "student-kd"])
 
 
+@pytest.mark.slow  # an experiment of its own
 def test_the_report_says_what_differs(finished):
     folder, _, summary = finished
     for student in ("student-kd", "student-feature"):

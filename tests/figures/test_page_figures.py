@@ -55,6 +55,9 @@ def results(tmp_path_factory):
     }
 
 
+COLUMNS = ["one", pytest.param("two", marks=pytest.mark.slow)]
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """A function of a script and its arguments: the figures that it would have saved, and under which stems."""
@@ -77,7 +80,7 @@ def drawn(monkeypatch):
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES]
 )
-@pytest.mark.parametrize("column", MILLIMETRES)
+@pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("script", ALL)
 def test_figures_fit_the_page_and_no_text_overlaps_or_is_cut(results, drawn, script, column, case):
     ((figure, _),) = drawn(script, results[case], "--column", column)
@@ -93,7 +96,7 @@ def test_figures_fit_the_page_and_no_text_overlaps_or_is_cut(results, drawn, scr
         ]
 
 
-@pytest.mark.parametrize("column", MILLIMETRES)
+@pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("script", ALL)
 def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(results, drawn, script, column):
     ((figure, _),) = drawn(script, results["few"], "--column", column)

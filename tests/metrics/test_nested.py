@@ -242,6 +242,7 @@ def test_limits_cut_both_intervals_of_a_network():
     assert spread.low == 0 < spread.high
 
 
+@pytest.mark.slow  # simulated coverage
 @pytest.mark.parametrize(
     "k, n, between, statistic",
     [(3, 20, 0.0, "mean"), (3, 20, 0.3, "mean"), (5, 40, 0.3, "mean"), (3, 40, 0.3, "std")],
@@ -270,6 +271,7 @@ def test_coverage_of_the_nested_interval(k, n, between, statistic):
         assert lowest <= alone <= highest
 
 
+@pytest.mark.slow  # simulated coverage
 @pytest.mark.parametrize("k, n", [(3, 30), (10, 10)])
 def test_coverage_where_seeds_share_their_images(k, n):
     hits = {"told": 0, "not told": 0, "images": 0}
@@ -289,6 +291,7 @@ def test_coverage_where_seeds_share_their_images(k, n):
     assert hits["images"] >= lowest
 
 
+@pytest.mark.slow  # simulated coverage
 @pytest.mark.parametrize("sizes", [(40, 1), (40, 2), (40, 40, 1), (3, 40), (40, 4), (2, 3, 2)])
 def test_coverage_of_the_interval_over_images_where_a_seed_has_few(sizes):
     hits = 0

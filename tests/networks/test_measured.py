@@ -18,6 +18,7 @@ FAMILIES = [
 ]
 
 
+@pytest.mark.slow  # every network at 224 pixels
 @pytest.mark.parametrize(("name", "size", "options"), FAMILIES, ids=[family[0] for family in FAMILIES])
 def test_all_taps_of_a_network_can_be_measured(name, size, options):
     model = build_network(name, num_classes=16, image_shape=(3, size, size), seed=0, **options)

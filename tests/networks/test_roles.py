@@ -45,6 +45,7 @@ def value(model, layer, images):
     return tap.value
 
 
+@pytest.mark.slow  # every network
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_stage_after_its_last_relu_is_the_relu_of_the_stage_before_it(name):
     model, images = network(name)

@@ -45,6 +45,7 @@ def test_a_missing_experiment_is_one_sentence(script, tmp_path, capsys):
     assert "comparison.json does not exist" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # an experiment
 def test_networks_can_be_chosen_for_the_maps(experiment, tmp_path, capsys):
     assert run("concept_maps", experiment, "--out", tmp_path / "m", "--networks", "baseline") == 0
     assert (tmp_path / "m_02.png").exists()

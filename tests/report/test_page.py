@@ -245,6 +245,7 @@ def test_missing_values_and_empty_records_are_written_not_crashed_on():
     assert "nan" not in seen.lower().replace("prov" + "enance", "")
 
 
+@pytest.mark.slow  # all pictures twice
 def test_the_same_record_gives_the_same_bytes(tmp_path, pictures):
     paths = [write_report(summary(1), tmp_path / name) for name in ("a", "b")]
     assert [path.name for path in paths] == ["index.html"] * 2

@@ -31,6 +31,7 @@ def built(which: str, seed: int) -> torch.nn.Module:
     return build_network(name, num_classes=3, image_shape=(3, 8, 8), seed=seed, **options)
 
 
+@pytest.mark.slow  # all pairs of families
 @pytest.mark.parametrize("recipe", METHODS)
 @pytest.mark.parametrize(("student", "teacher"), PAIRS)
 def test_between_any_two_families_all_weights_of_the_connector_move_and_nothing_of_the_teacher(

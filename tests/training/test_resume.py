@@ -83,6 +83,7 @@ def record(folder):
     return snapshots, lines
 
 
+@pytest.mark.slow  # a training for each epoch
 @pytest.mark.parametrize("recipe", ["baseline", "kd", "feature"])
 @pytest.mark.parametrize("how", SETTINGS)
 def test_stopped_in_every_epoch_it_ends_with_the_same_bytes(

@@ -102,6 +102,7 @@ def test_every_seed_data_set_and_layer_is_there_and_the_first_seed_comes_first(f
         assert unit.networks["baseline"].measured.noise is not None
 
 
+@pytest.mark.slow  # an experiment of its own
 def test_its_numbers_are_those_of_the_same_experiment_run_alone(finished, tmp_path):
     planned = plan_sweep(SWEEP, finished)[1]
     alone = run_experiment(planned.config, tmp_path / "out", say=lambda _: None, show_progress=False)
