@@ -35,10 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
             setting = (
                 path.stem.removeprefix("strips").removeprefix("--") if path.parent == options.results else ""
             )
-            note = f"{setting}. " if setting else ""
+            note = f"{setting.replace('--', ', ')}. " if setting else ""
             figure = strips_figure(maps, column=options.column, note=note + _words(len(maps)))
             print(
-                *save(figure, f"{stem}-{setting}" if options.all and setting else stem), sep="\n", flush=True
+                *save(figure, f"{stem}--{setting}" if options.all and setting else stem), sep="\n", flush=True
             )
     except KdprobeError as error:
         print(error, file=sys.stderr)

@@ -97,6 +97,8 @@ def layers_figure(
             )
         page_legend(figure, entries)
         n = range_text(i.n for c in comparisons for i in (c.student, c.baseline))
-        said = f"Bars: 95 % intervals nested in {range_text(seeds)} seeds, n = {n} images; signs: student − baseline."
+        count = range_text(seeds)
+        over = "over images, one seed" if count == "1" else f"nested in {count} seeds"
+        said = f"Bars: 95 % intervals {over}, n = {n} images; signs: student − baseline."
         small_print(figure, f"{note} {said}".strip())
     return figure
