@@ -14,6 +14,8 @@ def real_data() -> Path:
     """The folder of real photographs named by KDPROBE_DATA; without it the tests that need them are skipped."""
     folder = os.environ.get("KDPROBE_DATA")
     if not folder:
-        # A clone has none, for their owners do not allow them to be passed on with the code; CI has them.
-        pytest.skip("KDPROBE_DATA is not set: it names the photographs, which no clone may contain")
+        pytest.skip(
+            "KDPROBE_DATA is not set: it names the folder of the photographs, whose owners do not allow them to be passed "
+            "on with the code (CI has them)"
+        )
     return Path(folder)

@@ -91,7 +91,7 @@ def opened_hdf5(path: Path, content: BinaryIO) -> Iterator[h5py.File]:
     # On damaged structures h5py raises nearly every built-in error (OSError, RuntimeError, KeyError, TypeError, ...),
     # and which ones depends on its version: a list of them would leave one out. The contract of a reader is equal data
     # or SnapshotCorruptError, and the error is its cause. A lack of memory, which is no damage, went through above.
-    except Exception as error:  # HDF5's error types differ by version; raised again, as cause
+    except Exception as error:  # no list of h5py's errors would be whole; kept as the cause
         raise corrupt(path, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
 
 

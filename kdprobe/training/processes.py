@@ -30,7 +30,7 @@ def in_first_process(trainer: L.Trainer, action: Callable[[], None]) -> None:
             action()
         # Whatever it is, the other processes wait in `broadcast` below and would wait for ever: they are told first,
         # then the same error is raised here.
-        except Exception as raised:  # else the other processes wait for ever; raised again once they know
+        except Exception as raised:  # raised again below, once the others are told
             error = raised
     sentence = trainer.strategy.broadcast(None if error is None else str(error))
     if error is not None:

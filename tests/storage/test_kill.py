@@ -136,10 +136,10 @@ def traced(folder, inject):
         os.kill(child, signal.SIGKILL)
         ended(child, trigger, heard)
         tracer.wait()
-        # Many containers forbid one process to trace another (ptrace), and then no system call can be made to fail from
-        # outside. The same calls fail from within in test_faults.py, and the kills above need no tracer.
+        # The kills above need no tracer.
         pytest.skip(
-            f"this system forbids strace to attach, which makes system calls fail here: {line.strip()}"
+            "strace makes system calls fail from outside, and this system (as many containers) does not let one process "
+            f"trace another; test_faults.py makes the same calls fail from within. strace says: {line.strip()}"
         )
     go(trigger, heard)
     result = ended(child, trigger, heard)

@@ -82,9 +82,7 @@ def _contained(name: str, failed: list[str], say: Say) -> Iterator[None]:
     """What fails inside is said and noted: it must not cost the others."""
     try:
         yield
-    except (
-        Exception
-    ) as error:  # a network or data set of the user's raises any type; it is named, the rest goes on
+    except Exception as error:  # inside runs the user's own code too; named, and the others go on
         kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
         failed.append(f"{name}: {kind}{' '.join(str(error).split())}")
         say(f"failed: {failed[-1]}")
