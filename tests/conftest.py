@@ -15,7 +15,7 @@ def real_data() -> Path:
     folder = os.environ.get("KDPROBE_DATA")
     if not folder:
         pytest.skip(
-            "KDPROBE_DATA is not set: it names the folder of the photographs, whose owners do not allow them to be passed "
-            "on with the code (CI has them)"
+            "KDPROBE_DATA is not set: it names the folder of the photographs, whose owners do not allow them to be "
+            "passed on with the code (CI has them)"
         )
     return Path(folder)

@@ -1,8 +1,7 @@
 """Any module with named layers can be measured, however it is wrapped, written or set up, and comes back unharmed."""
 
-from contextlib import suppress
-
 import copy
+from contextlib import suppress
 
 import pytest
 import torch
@@ -141,8 +140,8 @@ class Careful(nn.Module):
         self.net, self.everything = Net(), everything
 
     def forward(self, x):
-        # Bad manners on purpose: networks of users do so, and the exception that cuts a pass short must get through, or,
-        # where nothing does, the value must be right all the same.
+        # Bad manners on purpose, as networks of users have them: the exception that cuts a pass short must get through,
+        # or, where nothing does, the value must be right all the same.
         with suppress(BaseException if self.everything else Exception):
             return self.net(x)
         return torch.zeros(len(x), 2)

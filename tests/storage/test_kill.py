@@ -138,8 +138,8 @@ def traced(folder, inject):
         tracer.wait()
         # The kills above need no tracer.
         pytest.skip(
-            "strace makes system calls fail from outside, and this system (as many containers) does not let one process "
-            f"trace another; test_faults.py makes the same calls fail from within. strace says: {line.strip()}"
+            "strace makes system calls fail from outside, and this system (as many containers) does not let one "
+            f"process trace another; test_faults.py makes the same calls fail from within. strace: {line.strip()}"
         )
     go(trigger, heard)
     result = ended(child, trigger, heard)
