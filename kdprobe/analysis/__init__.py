@@ -15,17 +15,9 @@ from kdprobe.analysis.measure import (
 from kdprobe.analysis.measurement import Measurement, load_measurement, load_noise, weight_names
 from kdprobe.analysis.pooled import pooled_comparisons, pooled_values
 from kdprobe.analysis.step_path import PATH_FILE, step_path
-from kdprobe.analysis.summary import (
-    CountSettings,
-    NetworkValues,
-    ceiling,
-    compare,
-    curves,
-    judge,
-    metric_intervals,
-    network_values,
-)
+from kdprobe.analysis.summary import ceiling, compare, curves, judge, metric_intervals
 from kdprobe.analysis.unit import MeasuredNetwork, Unit
+from kdprobe.analysis.values import CountSettings, NetworkValues, network_values
 
 __all__ = [
     "PATH_FILE",

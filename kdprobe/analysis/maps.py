@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from kdprobe.analysis.measurement import Measurement
-from kdprobe.analysis.summary import CountSettings
 from kdprobe.analysis.unit import Unit
+from kdprobe.analysis.values import CountSettings
 from kdprobe.data import LabelledImages, Probe
 from kdprobe.metrics import concept_cells
 from kdprobe.records import ConceptMaps

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan
 
 import torch
 from torch import Tensor
 
-from kdprobe.analysis.summary import EPOCH_METRICS, CountSettings, NetworkValues
 from kdprobe.analysis.unit import Unit
-from kdprobe.metrics import METRICS, difference_tests, holm, nested_difference, nested_interval, verdict
+from kdprobe.analysis.values import EPOCH_METRICS, CountSettings, NetworkValues
+from kdprobe.metrics import (
+    CLAIMS,
+    METRICS,
+    difference_tests,
+    holm,
+    nested_difference,
+    nested_interval,
+    verdict,
+)
 from kdprobe.records import Interval, NestedInterval, PooledComparison
 
 
@@ -26,9 +34,8 @@ def pooled_comparisons(units: Iterable[Unit]) -> list[PooledComparison]:
     """Every student against its baseline in every metric, over all seeds of a data set, network and layer.
 
     D and rho are compared in the seeds in which the same epochs of both are kept. p_holm corrects p_nested (with one
-    seed: p_permutation) for all comparisons of the list; the verdict is that of the nested interval alone. The spread
-    of D counts among them as standard deviation and as variance, one claim in two units, which makes p_holm up to 7 / 6
-    too large. Units are taken one at a time, and nothing of their maps is kept.
+    seed: p_permutation) for all comparisons of the list in one of CLAIMS; the verdict is that of the nested interval
+    alone. Units are taken one at a time, and nothing of their maps is kept.
     """
     return pooled_values((unit, {name: unit.values(name) for name in _compared(unit)}) for unit in units)
 
@@ -49,8 +56,14 @@ def pooled_values(units: Iterable[tuple[Unit, Mapping[str, NetworkValues]]]) -> 
         for name, seeds in students.items()
         for comparison in _comparisons(key, name, seeds, settings[key])
     ]
-    claims = [c.p_permutation if isnan(c.p_nested) else c.p_nested for c in found]
-    return [replace(c, p_holm=float(p)) for c, p in zip(found, holm(claims), strict=True)] if found else []
+    corrected = zip(found, holm([_p_claim(each) for each in found]), strict=True)
+    return [each if isnan(p) else replace(each, p_holm=float(p)) for each, p in corrected]
+
+
+def _p_claim(comparison: PooledComparison) -> float:
+    if comparison.metric not in CLAIMS:
+        return nan
+    return comparison.p_permutation if isnan(comparison.p_nested) else comparison.p_nested
 
 
 def _compared(unit: Unit) -> list[str]:
@@ -98,7 +111,7 @@ def _comparisons(
             p_permutation=tests.p_permutation,
             p_wilcoxon=tests.p_wilcoxon,
             p_nested=tests.p_nested,
-            p_holm=float("nan"),
+            p_holm=nan,
             effect=tests.effect,
             detectable=tests.detectable,
             verdict=verdict(difference, metric.higher_is_better),

@@ -1,114 +1,37 @@
 """From measurements to the numbers of the report: metrics, curves, comparisons and verdicts, all with intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from math import nan
-from typing import Any
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from kdprobe.analysis.measurement import Measurement
+from kdprobe.analysis.values import (
+    EPOCH_METRICS,
+    CountSettings,
+    NetworkValues,
+    concepts_of,
+    first_counted,
+    redraws,
+    stacked,
+)
 from kdprobe.metrics import (
     HYPOTHESES,
     METRICS,
     bootstrap_interval,
-    concept_cells,
     count_concepts,
     hypothesis_verdict,
-    image_values,
     noise_ceiling,
-    noise_redraws,
     paired_difference,
-    redraw,
     relevance_ratio,
     verdict,
 )
-from kdprobe.records import Comparison, Hypothesis, Interval, Record
-from kdprobe.training import derive_seed
+from kdprobe.records import Comparison, Hypothesis, Interval
 
 CURVES = ("n_foreground", "n_background", "relevance_ratio")
-#: metrics that are compared only between networks of which the same epochs are kept
-EPOCH_METRICS = ("learning_distance_mean", "learning_distance_std", "learning_distance_var", "stability")
 
 _SPREADS = {"std": "learning_distance_std", "var": "learning_distance_var"}
-
-
-@dataclass(frozen=True)
-class CountSettings(Record):
-    """How concepts are counted and how sure the counts are."""
-
-    margin: float = 0.2  #: b, nats
-    scope: str = "dataset"  #: whose background the baseline entropy is: dataset or image
-    empty: str = "skip"  #: what an image without concepts does to shares: skip or zero
-    initial: bool | str = False  #: whether epoch 0 enters D and rho; "rho": rho alone
-    path_lag: int = (
-        0  #: 1: D is looked up one kept epoch too early, as the released code does for its ResNets
-    )
-    spread: str = "std"  #: which spread of D decides the second hypothesis: std or var
-    redraws: int = 50  #: noisy copies of the maps that enter the intervals
-    resamples: int = 2000  #: of the bootstrap
-    seed: int = 0
-
-    @property
-    def last_alone(self) -> "CountSettings":
-        """The same for a network of which there is one epoch."""
-        return replace(self, initial=False, path_lag=0)
-
-    @property
-    def rules(self) -> dict[str, Any]:
-        """The options of `image_values`."""
-        names = ("margin", "scope", "empty", "initial", "path_lag")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkValues(Record):
-    """Per-image values of one network's metrics and the same under redraws of the estimator's noise."""
-
-    values: dict[str, Tensor]  #: metric -> (N,)
-    noise: dict[str, Tensor]  #: metric -> (R, N)
-    epochs: tuple[int, ...]  #: those that were kept, counted from the stage's start: 0 ... M
-
-
-def network_values(
-    name: str, measured: Measurement, foreground: Tensor, settings: CountSettings
-) -> NetworkValues:
-    """Values at epoch M, epochs 1 ... M entering D and rho (with `initial`, epoch 0 too).
-
-    A network with its final weights alone has no D and rho.
-    """
-    counted = settings if len(measured.epochs) > 1 else settings.last_alone
-    first = first_counted(measured, counted)
-    later = measured.entropy[first:], measured.std_error[first:]
-    deviations = None if measured.noise is None else measured.noise[first:]
-    path = measured.path if len(measured.path) > 1 else torch.zeros(2, dtype=torch.float64)
-    values = image_values(later[0], foreground, path, **counted.rules)
-    noise = noise_redraws(
-        *later,
-        foreground,
-        path,
-        noise=deviations,
-        redraws=settings.redraws,
-        seed=redraw_seed(name, measured, settings),
-        **counted.rules,
-    )
-    if len(measured.epochs) == 1:
-        for metric in EPOCH_METRICS:
-            values[metric] = torch.full_like(values[metric], nan)
-            noise[metric] = torch.full_like(noise[metric], nan)
-    return NetworkValues(values, noise, tuple(epoch - measured.epochs[0] for epoch in measured.epochs))
-
-
-def first_counted(measured: Measurement, settings: CountSettings) -> int:
-    """Place of the first epoch that enters D and rho."""
-    return 0 if settings.initial or len(measured.epochs) == 1 else 1
-
-
-def redraw_seed(name: str, measured: Measurement, settings: CountSettings) -> int:
-    """One seed for all networks, whose noise came from the same random numbers; without `noise` nothing is shared."""
-    own = () if measured.noise is not None else (name,)
-    return derive_seed(settings.seed, "redraw", *own)
 
 
 def metric_intervals(values: NetworkValues, settings: CountSettings) -> dict[str, Interval]:
@@ -130,40 +53,37 @@ def curves(
     name: str, measured: Measurement, foreground: Tensor, settings: CountSettings
 ) -> dict[str, tuple[Interval, ...]]:
     """N_fg, N_bg and lambda at every epoch 0 ... M."""
-
-    def counted(entropy: Tensor) -> dict[str, Tensor]:
-        concepts = concept_cells(entropy, foreground, settings.margin, settings.scope)
-        inside, outside = count_concepts(concepts, foreground)
-        shares = [
-            relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)
-        ]
-        return {
-            "n_foreground": inside.double(),
-            "n_background": outside.double(),
-            "relevance_ratio": torch.stack(shares),
-        }
-
-    exact = counted(measured.entropy)
-    copies = redraw(
-        measured.entropy,
-        measured.std_error,
-        noise=measured.noise,
-        redraws=settings.redraws,
-        seed=redraw_seed(name, measured, settings),
+    exact, *noisy = (
+        epoch_counts(concepts_of(maps, foreground, settings), foreground, settings)
+        for maps in chain([measured.entropy], redraws(name, measured, settings))
     )
-    noisy = [counted(copy) for copy in copies]
+    return curve_intervals(exact, stacked(noisy), settings)
+
+
+def epoch_counts(concepts: Tensor, foreground: Tensor, settings: CountSettings) -> dict[str, Tensor]:
+    """Of CURVES -> (E, N): every image's value at every epoch, from the concepts (E, N, g, g)."""
+    inside, outside = count_concepts(concepts, foreground)
+    shares = [relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)]
+    found = (inside.double(), outside.double(), torch.stack(shares))
+    return dict(zip(CURVES, found, strict=True))
+
+
+def curve_intervals(
+    exact: Mapping[str, Tensor], noise: Mapping[str, Tensor], settings: CountSettings
+) -> dict[str, tuple[Interval, ...]]:
+    """Of CURVES -> an interval for every epoch, from `epoch_counts` and (R, E, N), the same in redraws."""
     return {
         metric: tuple(
             bootstrap_interval(
-                exact[metric][epoch],
+                of_epoch,
                 seed=settings.seed,
-                noise=torch.stack([copy[metric][epoch] for copy in noisy]),
+                noise=noise[metric][:, epoch],
                 limits=METRICS[metric].range,
                 resamples=settings.resamples,
             )
-            for epoch in range(len(measured.epochs))
+            for epoch, of_epoch in enumerate(values)
         )
-        for metric in CURVES
+        for metric, values in exact.items()
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from kdprobe.analysis.measurement import Measurement
-from kdprobe.analysis.summary import CountSettings, NetworkValues, network_values
+from kdprobe.analysis.values import CountSettings, NetworkValues, network_values
 from kdprobe.records import Record
 
 

@@ -73,19 +73,11 @@ class Feature:
 
         return torch.cat(self._in_parts(rows, run))
 
-    def with_graph(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One batch: its inputs as a leaf and f of them, ready for `pull`."""
+    def _with_graph(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows as a leaf, and f of them."""
         leaf = rows.detach().requires_grad_(True)
         with torch.enable_grad():
-            value = self._forward(leaf)
-        self.work.forward += len(leaf)
-        return leaf, value
-
-    def pull(self, leaf: Tensor, value: Tensor, cotangent: Tensor, *, keep: bool = False) -> Tensor:
-        """J(x)ᵀ cotangent for every row, (R, C, H, W)."""
-        gradient = _pulled(leaf, value, cotangent, keep)
-        self.work.backward += len(leaf)
-        return gradient
+            return leaf, self._forward(leaf)
 
     def pull_through(
         self,
@@ -107,9 +99,7 @@ class Feature:
         """
 
         def run(part: slice) -> tuple[Tensor, ...]:
-            leaf = rows[part].detach().requires_grad_(True)
-            with torch.enable_grad():
-                value = self._forward(leaf)
+            leaf, value = self._with_graph(rows[part])
             seen = value.detach()
             kept = []
             for index, cotangent in enumerate(cotangents):
@@ -152,7 +142,8 @@ class Feature:
         """
         generator = torch.Generator().manual_seed(0)
         example = torch.randn(like.shape, generator=generator, dtype=like.dtype).to(like.device)
-        _, value = self.with_graph(example)
+        _, value = self._with_graph(example)
+        self.work.forward += len(example)
         if not value.requires_grad and not torch.equal(self(torch.zeros_like(example)), value):
             raise LayerError(
                 f"Layer {self._layer!r} depends on the image but lets no gradient through (torch.no_grad, detach or "

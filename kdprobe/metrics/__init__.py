@@ -13,14 +13,15 @@ from kdprobe.metrics.margin_curve import MARGINS, margin_area, margin_curve
 from kdprobe.metrics.nested import nested_difference, nested_interval
 from kdprobe.metrics.noise import noise_ceiling, noise_redraws, redraw
 from kdprobe.metrics.overlap import WhoFirst, chance_overlap, concept_overlap, first_epoch, who_first
-from kdprobe.metrics.per_image import image_values
+from kdprobe.metrics.per_image import concept_values, image_values
 from kdprobe.metrics.sample_filter import effective_samples
 from kdprobe.metrics.significance import difference_tests, holm
 from kdprobe.metrics.stability import stability
 from kdprobe.metrics.still import StillMaps, still_maps
-from kdprobe.metrics.table import HYPOTHESES, METRICS, HypothesisRule, Metric
+from kdprobe.metrics.table import CLAIMS, HYPOTHESES, METRICS, HypothesisRule, Metric
 
 __all__ = [
+    "CLAIMS",
     "HYPOTHESES",
     "MARGINS",
     "METRICS",
@@ -36,6 +37,7 @@ __all__ = [
     "chance_overlap",
     "concept_cells",
     "concept_overlap",
+    "concept_values",
     "count_concepts",
     "count_interval",
     "detectable_difference",

@@ -32,15 +32,15 @@ def margin_above_zero(margin: float) -> float:
     return float(margin)
 
 
-def finite_entropy(entropy: Any, name: str = "entropy") -> Tensor:
+def finite_entropy(entropy: Any) -> Tensor:
     """`entropy` as (..., N, g, g) float64 without NaN or infinite values; else InputError."""
     entropy = torch.as_tensor(entropy, dtype=torch.float64).detach().cpu()
     if entropy.ndim < 3:
-        raise InputError(f"{name} must have the shape (..., N, g, g); got {tuple(entropy.shape)}.")
+        raise InputError(f"entropy must have the shape (..., N, g, g); got {tuple(entropy.shape)}.")
     if not torch.isfinite(entropy).all():
         images = (~torch.isfinite(entropy)).flatten(-2).any(-1).reshape(-1, entropy.shape[-3]).any(0)
         raise InputError(
-            f"{name} holds NaN or infinite values in {int(images.sum())} of {len(images)} images "
+            f"entropy holds NaN or infinite values in {int(images.sum())} of {len(images)} images "
             f"(first: image {int(images.nonzero()[0])}); leave out the images whose outcome is not usable."
         )
     return entropy

@@ -1,6 +1,6 @@
 """Intervals and verdicts: how sure the numbers are, given the images and the estimator's noise.
 
-**Interval.** `scipy.stats.bootstrap` over images: whole images are resampled (for a comparison both networks'
+**Interval.** The bootstrap over images: whole images are resampled (for a comparison both networks'
 values of an image together), and with every resample one redraw of the estimator's noise enters (for a
 comparison the same one in both networks, see `kdprobe.metrics.noise`), so that the interval covers both. It
 does not cover the variation between training seeds.
@@ -32,7 +32,8 @@ import numpy as np
 from kdprobe.errors import InputError
 from kdprobe.metrics.checks import choice, positive_count
 from kdprobe.metrics.image_columns import STATISTICS, image_columns
-from kdprobe.metrics.resampling import Resampled
+from kdprobe.metrics.resampling import image_and_noise
+from kdprobe.metrics.seed_values import SeedValues
 from kdprobe.records import Interval, NestedInterval
 
 VERDICTS = ("supported", "contradicted", "undecided")
@@ -61,7 +62,7 @@ def bootstrap_interval(
     low = high = NaN where no interval can be computed (n ≤ 1); value = NaN for n = 0. Raises InputError for
     infinite values, shapes that do not fit, and settings out of range.
     """
-    interval = _interval([values], [1.0], [noise], statistic, seed, level, resamples)
+    interval = _interval([values], [noise], statistic, seed, level, resamples)
     low, high = np.clip([interval.low, interval.high], *possible(limits, statistic))
     return replace(interval, low=float(low), high=float(high))
 
@@ -87,9 +88,8 @@ def paired_difference(
 
     Raises InputError also if the noises differ in their number of redraws: then they cannot belong together.
     """
-    return _interval(
-        [student, baseline], [1.0, -1.0], [student_noise, baseline_noise], statistic, seed, level, resamples
-    )
+    noises = [student_noise, baseline_noise]
+    return _interval([student, baseline], noises, statistic, seed, level, resamples)
 
 
 def possible(limits: tuple[float, float], statistic: str) -> tuple[float, float]:
@@ -105,40 +105,29 @@ def interval_settings(statistic: str, level: float, resamples: int) -> None:
         raise InputError(f"level must lie between 0 and 1; got {level!r} (the usual one is 0.95).")
 
 
-def _interval(values, signs, noises, statistic, seed, level, resamples) -> Interval:
+def _interval(values, noises, statistic, seed, level, resamples) -> Interval:
     interval_settings(statistic, level, resamples)
-    columns, noises, kept = image_columns(values, noises)
-    n = len(kept)
+    found = SeedValues(*image_columns(values, noises))
+    n = len(found.images)
     if n == 0:
         return Interval(value=nan, low=nan, high=nan, n=0)
-    bootstrap_seed, noise_seed = np.random.SeedSequence(seed).spawn(2)
-    resampled = Resampled(columns, signs, noises, statistic, np.random.default_rng(noise_seed))
-    value = float(resampled.exact(np.arange(n)))
+    value = found.value(statistic)
     if n == 1:
         return Interval(value=value, low=nan, high=nan, n=1)
 
     from scipy import stats  # here, since it takes longer to import than all metrics together to compute
 
-    tail = expanded_tail(level, n, 1)
-    interval = stats.bootstrap(
-        (np.arange(n),),
-        resampled,
-        n_resamples=resamples,
-        batch=max(1, 1_000_000 // n),
-        vectorized=True,
-        confidence_level=1 - 2 * tail,
-        method="percentile",
-        rng=np.random.default_rng(bootstrap_seed),
-    ).confidence_interval
-    return Interval(value=value, low=float(interval.low), high=float(interval.high), n=n)
+    drawn = found.bootstrap(statistic, *image_and_noise(seed), resamples)
+    tail = (1 - expanded_level(level, n)) / 2
+    low, high = stats.quantile(drawn, [tail, 1 - tail])
+    return Interval(value=value, low=float(low), high=float(high), n=n)
 
 
-def expanded_tail(level: float, n: int, means: int) -> float:
-    """Tail probability of the expanded percentile interval for n images about so many `means` of their own."""
+def expanded_level(level: float, n: int) -> float:
+    """Level of the percentile interval of n ≥ 2 images that is as wide as one at `level` should be."""
     from scipy import stats
 
-    free = n - means
-    return float(stats.norm.cdf(-sqrt(n / free) * stats.t.ppf((1 + level) / 2, free)))
+    return 1 - 2 * float(stats.norm.cdf(-sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, n - 1)))
 
 
 def verdict(interval: Interval, higher_is_better: bool) -> str:

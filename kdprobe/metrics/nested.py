@@ -55,7 +55,7 @@ from kdprobe.metrics.inference import (
     paired_difference,
     possible,
 )
-from kdprobe.metrics.resampling import image_weights
+from kdprobe.metrics.resampling import drawn_images, image_and_noise, image_weights
 from kdprobe.metrics.seed_values import (
     FEW_IMAGES,
     SeedValues,
@@ -179,21 +179,21 @@ def image_draws(
     single image shows none, one with two or three too little of its law: they move as normal values of the pooled
     variance do (two or three that other seeds may have as well: as they are, so that these move along).
     """
-    generators = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
+    images, noise = image_and_noise(seed)
     total = 0.0
     everywhere = np.unique(np.concatenate([one.images for one in seeds]))
-    weights = image_weights(generators[0], len(everywhere), resamples) if shared else None
+    weights = image_weights(drawn_images(images, len(everywhere), resamples)) if shared else None
     pooled, _ = pooled_images(seeds, statistic)
     for one in seeds:
         n = len(one.images)
         if n == 1 or (n < FEW_IMAGES and not shared):
-            total = total + pooled / sqrt(n) * generators[0].normal(size=resamples)
+            total = total + pooled / sqrt(n) * images.normal(size=resamples)
         else:
             if shared:
                 own = weights[:, np.searchsorted(everywhere, one.images)]
             else:
-                own = image_weights(generators[0], n, resamples)
+                own = image_weights(drawn_images(images, n, resamples))
             moved = one.resampled(statistic, own) - one.value(statistic)
             total = total + moved * sqrt(n / (n - 1))
-        total = total + generators[1].choice(one.deviations(statistic), resamples)
+        total = total + noise.choice(one.deviations(statistic), resamples)
     return total / len(seeds)

@@ -30,10 +30,23 @@ def image_values(
     distances share their per-image values and differ in the statistic taken of them. Options and errors as in the
     functions that it calls.
     """
+    concepts = concept_cells(entropy_by_epoch, foreground, margin, scope)
+    return concept_values(concepts, foreground, path, empty=empty, initial=initial, path_lag=path_lag)
+
+
+def concept_values(
+    concepts_by_epoch: Any,
+    foreground: Any,
+    path: Any,
+    *,
+    empty: str = "skip",
+    initial: bool | str = False,
+    path_lag: int = 0,
+) -> dict[str, Tensor]:
+    """The same from the concepts (M, N, g, g) bool of these epochs, as `concept_cells` finds them."""
     if initial not in (False, True, "rho"):
         raise InputError(f"initial must be true, false or rho (rho alone); got {initial!r}.")
-    concepts = concept_cells(entropy_by_epoch, foreground, margin, scope)
-    n_foreground, n_background = count_concepts(concepts, foreground)
+    n_foreground, n_background = count_concepts(concepts_by_epoch, foreground)
     late = initial == "rho"
     distance = learning_distance(
         n_foreground[1:] if late else n_foreground,
@@ -49,5 +62,5 @@ def image_values(
         "learning_distance_mean": distance,
         "learning_distance_std": distance,
         "learning_distance_var": distance,
-        "stability": stability(concepts, foreground, empty).per_image,
+        "stability": stability(concepts_by_epoch, foreground, empty).per_image,
     }

@@ -9,8 +9,9 @@ import numpy as np
 
 from kdprobe.errors import InputError
 from kdprobe.metrics.image_columns import image_columns
-from kdprobe.metrics.resampling import deviations, masked_statistic
+from kdprobe.metrics.resampling import deviations, drawn_images, masked_statistic
 
+HELD = 1_000_000  #: drawn images held at a time, unless one resample has more
 FEW_IMAGES = 4  #: a seed with fewer is taken to vary as all seeds' images do together
 SIGNS = {1: (1.0,), 2: (1.0, -1.0)}  #: one network's value; student minus baseline
 
@@ -29,8 +30,22 @@ class SeedValues:
 
     def value(self, statistic: str) -> float:
         """The signed sum of the networks' statistics."""
+        return float(self.drawn(statistic, np.arange(len(self.images))))
+
+    def drawn(self, statistic: str, places: np.ndarray) -> np.ndarray:
+        """(...,) `value` of the images at the places (..., m), 0 ... n - 1."""
         pairs = zip(self.signs, self.columns, strict=True)
-        return float(sum(sign * masked_statistic(column, statistic) for sign, column in pairs))
+        return sum(sign * masked_statistic(column[places], statistic) for sign, column in pairs)
+
+    def bootstrap(
+        self, statistic: str, images: np.random.Generator, noise: np.random.Generator, resamples: int
+    ) -> np.ndarray:
+        """(resamples,) `value` of images drawn with replacement, each with one redraw of the estimator's noise."""
+        n = len(self.images)
+        held = max(1, HELD // n)
+        sizes = [min(held, resamples - start) for start in range(0, resamples, held)]
+        values = [self.drawn(statistic, drawn_images(images, n, size)) for size in sizes]
+        return np.concatenate(values) + noise.choice(self.deviations(statistic), resamples)
 
     def contributions(self, statistic: str) -> np.ndarray:
         """(n,) what every image adds: their mean is `value`, their spread that of the linearised statistic."""
@@ -42,7 +57,10 @@ class SeedValues:
         return deviations(self.noises, self.signs, statistic)
 
     def resampled(self, statistic: str, weights: np.ndarray) -> np.ndarray:
-        """(B,) `value` with the images weighted (B, n), how often each was drawn; NaN where none was."""
+        """(B,) `value` with the images weighted (B, n), how often each was drawn; NaN where none was.
+
+        As `drawn`, for images that are drawn out of more than this seed has.
+        """
         total = weights.sum(-1)
         divisor = np.maximum(total, 1)
         result = 0.0

@@ -25,9 +25,8 @@ p_holm < 0.05 is wrong is at most 5 %, however the comparisons depend on each ot
 - undecided, p_holm of `p_permutation` < 0.05: these trained networks differ; whether newly trained ones would is open;
 - undecided, p_holm ≥ 0.05: nothing shown; `detectable` says how large a difference would have been missed.
 
-Holm over `p_permutation` corrects the claim about these networks only; over `p_nested`, that of the verdicts. Over
-all of `METRICS` m counts the spread of D twice, as standard deviation and as variance, which is one claim in two units:
-p_holm is up to 7 / 6 too large then.
+Holm over `p_permutation` corrects the claim about these networks only; over `p_nested`, that of the verdicts. A table
+counts each claim once: the spread of D as standard deviation, not as variance too (`CLAIMS`).
 """
 
 from collections.abc import Sequence

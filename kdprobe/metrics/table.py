@@ -75,3 +75,7 @@ HYPOTHESES: dict[str, HypothesisRule] = {
         ("stability",),
     ),
 }
+
+#: Metrics of which a hypothesis claims something, those of the paper's table. The variance of D is none: it says what
+#: the standard deviation says, in another unit.
+CLAIMS: tuple[str, ...] = tuple(metric for rule in HYPOTHESES.values() for metric in rule.metrics)

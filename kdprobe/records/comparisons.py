@@ -42,7 +42,9 @@ class PooledComparison(Record):
     p_permutation: float
     p_wilcoxon: float
     p_nested: float  #: of new seeds; NaN with one seed
-    p_holm: float  #: p_nested (with one seed: p_permutation), corrected for all comparisons of the table
+    #: p_nested (with one seed: p_permutation), corrected for all comparisons of the table that claim something of their
+    #: own; NaN of the variance of D, which says what its standard deviation says
+    p_holm: float
     effect: float  #: paired standardised difference
     detectable: float  #: smallest difference that would be found with 80 % power
     verdict: str  #: supported, contradicted or undecided

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from analysis.rows import chosen
 from oracles import knowledge as oracle
 from oracles import metrics as metrics_oracle
 from synthetic_units import SETTINGS, planted, synthetic_unit
@@ -18,11 +19,6 @@ def unit():
     return synthetic_unit(seed=3, first_epoch=7)
 
 
-@pytest.fixture(scope="module")
-def counted(unit):
-    return count_unit(unit)
-
-
 def cells_of(unit, kind):
     cells = unit.foreground if kind == "foreground" else ~unit.foreground
     return cells.tolist()
@@ -36,10 +32,6 @@ def maps_of(name, image, first=0, **options):
 def mean(values):
     values = [value for value in values if value == value]
     return sum(values) / len(values)
-
-
-def chosen(rows, **fields):
-    return [row for row in rows if all(row[key] == value for key, value in fields.items())]
 
 
 @pytest.mark.parametrize("initial", [False, "rho", True])

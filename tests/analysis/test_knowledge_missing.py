@@ -10,6 +10,7 @@ import torch
 from synthetic_units import SETTINGS, synthetic_unit, synthetic_units
 
 from kdprobe.analysis.knowledge import COLUMNS, count_unit, knowledge_tables
+from kdprobe.analysis.knowledge.paired import PAIRED
 
 
 def blank(unit, name):
@@ -119,7 +120,9 @@ def test_without_a_teacher_there_is_no_overlap_and_without_a_student_margins_nam
 
 def test_one_seed_or_no_common_image_has_no_agreement():
     for case, seeds in (("one seed", 1), ("seeds without common images", 2)):
-        for row in knowledge_tables(CASES[case]())["agreement"]:
+        rows = knowledge_tables(CASES[case]())["agreement"]
+        assert len(rows) == 3 * 2
+        for row in rows:
             assert row["iou"] is None and row["chance"] is None and (row["n"], row["seeds"]) == (0, seeds)
 
 
@@ -170,7 +173,9 @@ def test_networks_without_a_common_epoch_tell_no_order_and_are_not_paired_over_t
 
 
 def test_without_a_baseline_or_a_teacher_pairs_are_empty():
-    for row in knowledge_tables(CASES["no baseline"]())["paired"]:
+    rows = knowledge_tables(CASES["no baseline"]())["paired"]
+    assert len(rows) == len(PAIRED)
+    for row in rows:
         assert (row["seeds"], row["n"], row.get("difference")) == (0, 0, None)
     known = {row["quantity"] for row in knowledge_tables(CASES["no teacher"]())["paired"] if row["n"]}
     assert known == {"margin_area", "lost", "gained", "discarded"}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from analysis.rows import chosen, image_values
 from oracles import knowledge as oracle
 from oracles import metrics as metrics_oracle
 from synthetic_units import SETTINGS, planted, synthetic_unit
@@ -26,27 +27,11 @@ def unit():
     return synthetic_unit(seed=5, first_epoch=4)
 
 
-@pytest.fixture(scope="module")
-def counted(unit):
-    return count_unit(unit)
-
-
-def per_image(unit, name):
-    measured = unit.networks[name].measured
-    return metrics_oracle.per_image_metrics(
-        measured.entropy[1:].tolist(), unit.foreground.tolist(), measured.path.tolist(), MARGIN, "dataset"
-    )
-
-
-def chosen(rows, **fields):
-    return [row for row in rows if all(row[key] == value for key, value in fields.items())]
-
-
 def test_networks_have_every_metric_and_their_accuracy(unit, counted):
     rows = network_rows(counted)
     assert len(rows) == 3 * len(METRICS)
     for name, network in unit.networks.items():
-        expected = per_image(unit, name)
+        expected = image_values(unit, name)
         own = {row["metric"]: row for row in chosen(rows, network=name)}
         assert {row["accuracy"] for row in own.values()} == {network.accuracy}
         for metric in ("n_foreground", "n_background", "relevance_ratio", "stability"):
@@ -160,3 +145,8 @@ def test_histograms_hold_every_cell_of_the_last_epoch(unit, counted):
             assert sum(row["count"] for row in own) == int(cells.sum())
             assert own[0]["baseline_entropy"] == pytest.approx(baselines[0]) and own[0]["margin"] == MARGIN
     assert int(torch.stack(list(counted.cells.values())).sum()) == unit.foreground.numel()
+
+
+def test_histograms_have_no_baseline_entropy_where_every_image_has_its_own(unit):
+    own = count_unit(replace(unit, settings=replace(unit.settings, scope="image")))
+    assert {row["baseline_entropy"] for row in histogram_rows(own)} == {None}

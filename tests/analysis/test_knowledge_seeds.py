@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from analysis.rows import chosen, image_values
 from oracles import knowledge as oracle
 from oracles import metrics as metrics_oracle
 from synthetic_units import planted, synthetic_unit, synthetic_units
@@ -22,10 +23,6 @@ def units():
 @pytest.fixture(scope="module")
 def counted(units):
     return [count_unit(unit) for unit in units]
-
-
-def chosen(rows, **fields):
-    return [row for row in rows if all(row[key] == value for key, value in fields.items())]
 
 
 def test_agreement_is_over_the_images_that_seeds_share(units, counted):
@@ -67,14 +64,7 @@ def test_classes_are_means_over_seeds_of_the_images_of_one_class(units, counted)
         for place, word in enumerate(("cat", "dog")):
             by_seed = []
             for unit in units:
-                measured = unit.networks[network].measured
-                found = metrics_oracle.per_image_metrics(
-                    measured.entropy[1:].tolist(),
-                    unit.foreground.tolist(),
-                    measured.path.tolist(),
-                    0.2,
-                    "dataset",
-                )
+                found = image_values(unit, network)
                 labels = unit.labels.tolist()
                 by_seed.append(
                     {
@@ -134,14 +124,7 @@ def test_margins_stand_in_a_block_for_every_student(units, counted):
     for row in chosen(rows, student="student-kd", margin=0.35):
         means, seen = [], 0
         for unit in units:
-            measured = unit.networks[row["network"]].measured
-            found = metrics_oracle.per_image_metrics(
-                measured.entropy[1:].tolist(),
-                unit.foreground.tolist(),
-                measured.path.tolist(),
-                0.35,
-                "dataset",
-            )
+            found = image_values(unit, row["network"], 0.35)
             columns = ("relevance_ratio", "n_foreground", "n_background", "distance", "stability")
             means.append([metrics_oracle.mean(found[name]) for name in columns])
             seen += sum(v == v for v in found["relevance_ratio"])

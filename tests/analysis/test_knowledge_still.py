@@ -6,8 +6,8 @@ import pytest
 import torch
 from synthetic_units import LEVEL, SETTINGS, synthetic_unit
 
-from kdprobe.analysis.knowledge import count_unit, forgetting_rows, overlap_rows
-from kdprobe.analysis.summary import redraw_seed
+from kdprobe.analysis.knowledge import forgetting_rows, overlap_rows
+from kdprobe.analysis.values import redraw_seed
 from kdprobe.metrics import still_maps
 
 SIZE, IMAGES, EPOCHS = 0.03, 150, 3  #: nats; the standard deviation of what errs
@@ -32,11 +32,6 @@ def unit():
         )
         networks[name] = replace(network, measured=measured)
     return replace(unit, networks=networks)
-
-
-@pytest.fixture(scope="module")
-def counted(unit):
-    return count_unit(unit)
 
 
 def of_foreground(rows, name):

@@ -8,7 +8,7 @@ import torch
 from synthetic_units import SETTINGS, planted, synthetic_unit, synthetic_units
 
 from kdprobe.analysis import pooled_comparisons
-from kdprobe.metrics import METRICS, difference_tests, nested_difference, nested_interval, verdict
+from kdprobe.metrics import CLAIMS, METRICS, difference_tests, nested_difference, nested_interval, verdict
 from kdprobe.records import Interval, PooledComparison
 
 QUICK = {"settings": SETTINGS, "images": 8, "epochs": 3}
@@ -118,24 +118,30 @@ def test_a_planted_advantage_is_found_and_none_is_not():
     assert {c.verdict for c in same.values()} == {"undecided"}
 
 
-def test_p_values_are_corrected_for_the_whole_list():
+def test_p_values_are_corrected_for_the_whole_list_and_the_spread_of_d_counts_once():
+    """Two layers of six claims; the variance of D is none of its own."""
     found = pooled_comparisons(
         [unit for layer in ("fc1", "conv") for unit in synthetic_units(layer=layer, **QUICK)]
     )
     assert len(found) == 14
-    raw = np.array([c.p_nested for c in found])
-    order = np.argsort(raw, kind="stable")
-    largest, expected = 0.0, np.empty(14)
-    for place, index in enumerate(order):
-        largest = max(largest, raw[index] * (14 - place))
+    claims = [c for c in found if c.metric != "learning_distance_var"]
+    raw = [c.p_nested for c in claims]
+    largest, expected = 0.0, np.empty(12)
+    for place, index in enumerate(np.argsort(raw, kind="stable")):
+        largest = max(largest, raw[index] * (12 - place))
         expected[index] = min(largest, 1.0)
-    assert [c.p_holm for c in found] == pytest.approx(expected.tolist(), rel=1e-12)
+    assert [c.p_holm for c in claims] == pytest.approx(expected.tolist(), rel=1e-12)
+    assert all(0 < p < 1 for p in (min(expected), min(raw)))
+    variances = [c for c in found if c not in claims]
+    assert (
+        all(np.isnan(c.p_holm) and c.p_nested <= 1 and c.verdict for c in variances) and len(variances) == 2
+    )
 
 
 def test_with_one_seed_the_claim_is_about_these_networks_alone():
     found = pooled_comparisons([synthetic_unit(**QUICK)])
     assert all(np.isnan(c.p_nested) and c.seeds == 1 for c in found)
-    assert all(c.p_holm >= c.p_permutation for c in found)
+    assert all(c.p_holm >= c.p_permutation for c in found if c.metric in CLAIMS)
 
 
 def test_students_are_compared_each_for_itself_and_a_unit_without_baseline_with_none():

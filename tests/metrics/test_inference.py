@@ -41,6 +41,40 @@ def test_interval_of_few_values_is_that_of_all_their_resamples():
     assert abs(interval.low - plain) > 0.21  # not the unexpanded one
 
 
+@pytest.mark.parametrize("statistic", ["mean", "std", "var"])
+@pytest.mark.parametrize("n, redraws", [(2, None), (7, 3), (40, None), (40, 50), (1500, 4)])
+def test_intervals_are_those_of_scipys_bootstrap(statistic, n, redraws):
+    """Bit for bit but for the order in which noise is summed; 1,500 images are more than are drawn at a time."""
+    values = np.sort(normal(n).numpy())
+    noise = None if redraws is None else values + normal(redraws, n, seed=1).numpy()
+    of_images, of_noise = (np.random.default_rng(each) for each in np.random.SeedSequence(5).spawn(2))
+    taken = getattr(np, statistic)
+    spread = np.zeros(1) if noise is None else taken(noise, axis=1) - taken(noise, axis=1).mean()
+
+    def drawn(column, axis):
+        return taken(column, axis=axis) + of_noise.choice(spread, column.shape[:-1])
+
+    tail = stats.norm.cdf(-math.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1))
+    expected = stats.bootstrap(
+        (values,),
+        drawn,
+        n_resamples=2000,
+        confidence_level=1 - 2 * tail,
+        method="percentile",
+        rng=of_images,
+    ).confidence_interval
+    found = bootstrap_interval(values, statistic=statistic, seed=5, noise=noise)
+    low = expected.low if statistic == "mean" else max(expected.low, 0.0)
+    ends = (taken(values), low, expected.high)
+    same = ends if noise is None else pytest.approx(ends, rel=1e-12)
+    assert (found.value, found.low, found.high) == same
+    paired = paired_difference(values, np.zeros(n), statistic=statistic, seed=5, student_noise=noise)
+    ends = (taken(values), expected.low, expected.high)
+    assert (paired.value, paired.low, paired.high) == (
+        ends if noise is None else pytest.approx(ends, rel=1e-12)
+    )
+
+
 @pytest.mark.parametrize("n", [20, 200])
 def test_interval_of_a_mean_is_near_students(n):
     values = normal(n, seed=4)

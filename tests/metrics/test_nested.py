@@ -8,6 +8,7 @@ from scipy import stats
 
 from kdprobe.errors import InputError
 from kdprobe.metrics import bootstrap_interval, nested_difference, nested_interval, paired_difference, verdict
+from kdprobe.metrics.resampling import drawn_images, image_weights
 from kdprobe.metrics.seed_values import SeedValues, image_error, seed_error
 
 NAN = float("nan")
@@ -327,3 +328,14 @@ def test_a_draw_without_any_image_of_a_seed_has_no_value():
     seed = SeedValues([np.array([1.0, 3.0])], [None], np.arange(2))
     drawn = seed.resampled("mean", np.array([[0.0, 0.0], [2.0, 1.0]]))
     assert np.isnan(drawn[0]) and drawn[1] == pytest.approx(5 / 3)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "std", "var"])
+def test_images_that_are_drawn_and_images_that_are_weighted_have_the_same_values(statistic):
+    generator = np.random.default_rng(3)
+    seed = SeedValues(list(generator.normal(5, 2, size=(2, 9))), [None, None], np.arange(9))
+    places = drawn_images(generator, 9, 50)
+    drawn = seed.drawn(statistic, places)
+    assert drawn == pytest.approx(seed.resampled(statistic, image_weights(places)), rel=1e-9)
+    first = [[column[i] for i in places[0]] for column in seed.columns]
+    assert drawn[0] == pytest.approx(oracle.spread(first[0], statistic) - oracle.spread(first[1], statistic))

@@ -1,22 +1,14 @@
 """What one network gained, lost, discarded and shares with its teacher, image by image, with the estimator's noise."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from kdprobe.analysis.summary import first_counted, redraw_seed
-from kdprobe.analysis.unit import MeasuredNetwork, Unit
-from kdprobe.metrics import (
-    StillMaps,
-    concept_cells,
-    concept_overlap,
-    forgetting,
-    learned_sets,
-    redraw,
-    still_maps,
-)
+from kdprobe.analysis.unit import Unit
+from kdprobe.analysis.values import redraw_seed
+from kdprobe.metrics import StillMaps, concept_overlap, forgetting, learned_sets, still_maps
 
 #: of `Changes`; all but the first speak of epochs, and are compared only where the same are kept
 QUANTITIES = ("overlap", "lost", "gained", "discarded")
@@ -34,23 +26,23 @@ class Changes:
     noise: dict[str, Tensor]
 
 
-def count_changes(unit: Unit) -> dict[str, Changes]:
-    """The changes of every network of the unit, by its name."""
-    teacher = unit.networks.get("teacher")
-    exact, redrawn = None, None
-    if teacher is not None:
-        exact = _concepts(teacher.measured.entropy, unit)[-1]
-        redrawn = [copy[-1] for copy in _redraws("teacher", teacher, unit)]
-    found = {}
-    for name, network in unit.networks.items():
-        first = first_counted(network.measured, unit.settings)
-        values = _values(_concepts(network.measured.entropy, unit), first, unit.foreground, exact)
-        rows = [
-            _values(copy, first, unit.foreground, None if redrawn is None else redrawn[index])
-            for index, copy in enumerate(_redraws(name, network, unit))
-        ]
-        found[name] = Changes(values, {key: torch.stack([row[key] for row in rows]) for key in QUANTITIES})
-    return found
+def image_changes(
+    concepts: Tensor, first: int, foreground: Tensor, teacher: Tensor | None
+) -> dict[str, Tensor]:
+    """Quantity -> (N,), from the concepts (M+1, N, g, g) at all kept epochs.
+
+    first: place of the first epoch that enters rho; teacher: (N, g, g), its concepts at its last epoch, if any.
+    """
+    changes, sets = forgetting(concepts, foreground), learned_sets(concepts[first:], foreground)
+    kept, learned = (each.sum((-2, -1)).double() for each in (sets.kept, sets.learned))
+    nothing = torch.full_like(kept, torch.nan)
+    alone = len(concepts) == 1
+    return {
+        "overlap": nothing if teacher is None else concept_overlap(concepts[-1], teacher, foreground),
+        "lost": nothing if alone else changes.lost[1:].double().mean(0),
+        "gained": nothing if alone else changes.gained[1:].double().mean(0),
+        "discarded": nothing if alone else 1 - kept / torch.where(learned > 0, learned, torch.nan),
+    }
 
 
 def count_still(name: str, unit: Unit, cells: Mapping[str, Tensor]) -> dict[str, StillMaps]:
@@ -71,33 +63,3 @@ def count_still(name: str, unit: Unit, cells: Mapping[str, Tensor]) -> dict[str,
         redraws=settings.redraws,
         seed=redraw_seed(name, measured, settings),
     )
-
-
-def _values(concepts: Tensor, first: int, foreground: Tensor, teacher: Tensor | None) -> dict[str, Tensor]:
-    changes, sets = forgetting(concepts, foreground), learned_sets(concepts[first:], foreground)
-    kept, learned = (each.sum((-2, -1)).double() for each in (sets.kept, sets.learned))
-    nothing = torch.full_like(kept, torch.nan)
-    alone = len(concepts) == 1
-    return {
-        "overlap": nothing if teacher is None else concept_overlap(concepts[-1], teacher, foreground),
-        "lost": nothing if alone else changes.lost[1:].double().mean(0),
-        "gained": nothing if alone else changes.gained[1:].double().mean(0),
-        "discarded": nothing if alone else 1 - kept / torch.where(learned > 0, learned, torch.nan),
-    }
-
-
-def _redraws(name: str, network: MeasuredNetwork, unit: Unit) -> Iterator[Tensor]:
-    """Concepts at all epochs in the redraws that `curves` has."""
-    measured, settings = network.measured, unit.settings
-    copies = redraw(
-        measured.entropy,
-        measured.std_error,
-        noise=measured.noise,
-        redraws=settings.redraws,
-        seed=redraw_seed(name, measured, settings),
-    )
-    return (_concepts(copy, unit) for copy in copies)
-
-
-def _concepts(entropy: Tensor, unit: Unit) -> Tensor:
-    return concept_cells(entropy, unit.foreground, unit.settings.margin, unit.settings.scope)

@@ -2,23 +2,35 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import nan
+from itertools import chain
 
 import torch
 from torch import Tensor
 
-from kdprobe.analysis.knowledge.changes import Changes, count_changes, count_still
+from kdprobe.analysis.knowledge.changes import Changes, count_still, image_changes
 from kdprobe.analysis.measurement import Measurement
-from kdprobe.analysis.summary import (
-    EPOCH_METRICS,
+from kdprobe.analysis.summary import curve_intervals, epoch_counts
+from kdprobe.analysis.unit import MeasuredNetwork, Unit
+from kdprobe.analysis.values import (
     CountSettings,
     NetworkValues,
-    curves,
+    concepts_of,
     first_counted,
-    redraw_seed,
+    image_metrics,
+    own_epochs,
+    redraws,
+    stacked,
+    time_rules,
+    without_time,
 )
-from kdprobe.analysis.unit import MeasuredNetwork, Unit
-from kdprobe.metrics import StillMaps, concept_cells, margin_curve, redraw
+from kdprobe.metrics import (
+    MARGINS,
+    StillMaps,
+    concept_cells,
+    count_concepts,
+    margin_curve,
+    relevance_ratio,
+)
 from kdprobe.records import Interval, Record
 
 
@@ -66,10 +78,16 @@ class CountedUnit(Record):
 def count_unit(unit: Unit) -> CountedUnit:
     """Counts the concepts of a unit by its settings (margin, scope, empty, initial, path_lag, redraws).
 
-    A network with one epoch alone has no D and rho: NaN. Raises what the functions of `kdprobe.metrics` raise.
+    A network with one epoch alone has no D and rho: NaN. With noise of the maps the same redraws serve all that is
+    counted at the margin of the settings and lambda at MARGINS; with standard errors alone, whose random numbers go by
+    the number of epochs, values and lambda have redraws of their own. Raises what the functions of `kdprobe.metrics`
+    raise.
     """
-    changes = count_changes(unit)
-    networks = {name: _count(name, unit, changes[name]) for name in unit.networks}
+    found, teacher = {}, None
+    for name in sorted(unit.networks, key=lambda name: name != "teacher"):
+        found[name], last = _count(name, unit, teacher)
+        teacher = last if name == "teacher" else teacher
+    networks = {name: found[name] for name in unit.networks}
     quiet = {name: counted.network for name, counted in networks.items()}
     return CountedUnit(replace(unit, networks=quiet), networks)
 
@@ -78,60 +96,59 @@ def _kinds(unit: Unit) -> dict[str, Tensor]:
     return {"foreground": unit.foreground, "background": ~unit.foreground}
 
 
-def _count(name: str, unit: Unit, changes: Changes) -> CountedNetwork:
-    network, settings = unit.networks[name], unit.settings
+def _count(name: str, unit: Unit, teacher: list[Tensor] | None) -> tuple[CountedNetwork, list[Tensor]]:
+    """The network, and its concepts (N, g, g) at the last epoch: those found, then those of every redraw.
+
+    teacher: the same of the teacher, where that is another network.
+    """
+    network, foreground, settings = unit.networks[name], unit.foreground, unit.settings
     measured = network.measured
-    values = unit.values(name)
-    return CountedNetwork(
+    first = first_counted(measured, settings)
+    last, counts, changes, values, ratios = [], [], [], [], []
+    of_teacher = last if name == "teacher" else teacher
+    for maps in chain([measured.entropy], redraws(name, measured, settings)):
+        concepts = concepts_of(maps, foreground, settings)
+        last.append(concepts[-1].clone())  # nothing else is held of a redraw
+        other = None if of_teacher is None else of_teacher[len(last) - 1]
+        counts.append(epoch_counts(concepts, foreground, settings))
+        changes.append(image_changes(concepts, first, foreground, other))
+        values.append(image_metrics(concepts[first:], measured, foreground, settings))
+        ratios.append(_ratios(maps[-1], foreground, settings))
+    if measured.noise is None:
+        values[1:] = [
+            image_metrics(concepts_of(maps, foreground, settings), measured, foreground, settings)
+            for maps in redraws(name, measured, settings, first)
+        ]
+        ratios[1:] = [
+            _ratios(maps[-1], foreground, settings) for maps in redraws(name, measured, settings, -1)
+        ]
+    found = CountedNetwork(
         network=replace(network, measured=replace(measured, noise=None)),
-        epochs=values.epochs,
-        first=first_counted(measured, settings),
-        concepts=concept_cells(measured.entropy, unit.foreground, settings.margin, settings.scope),
-        values=values,
-        curves=curves(name, measured, unit.foreground, settings),
-        margins=_margins(measured, unit.foreground, settings),
-        ratio_noise=_ratio_noise(name, measured, unit.foreground, settings),
-        changes=changes,
+        epochs=own_epochs(measured),
+        first=first,
+        concepts=concepts_of(measured.entropy, foreground, settings),
+        values=NetworkValues(values[0], stacked(values[1:]), own_epochs(measured)),
+        curves=curve_intervals(counts[0], stacked(counts[1:]), settings),
+        margins=_margins(measured, foreground, settings),
+        ratio_noise=torch.stack(ratios[1:]),
+        changes=Changes(changes[0], stacked(changes[1:])),
         still=count_still(name, unit, _kinds(unit)),
     )
+    return found, last
 
 
 def _margins(measured: Measurement, foreground: Tensor, settings: CountSettings) -> dict[str, Tensor]:
     """Every metric at each of MARGINS, as `network_values` takes it at the margin of the settings."""
-    alone = len(measured.epochs) == 1
-    found = margin_curve(
-        measured.entropy[first_counted(measured, settings) :],
-        foreground,
-        _STILL if alone else measured.path,
-        **_rules(settings.last_alone if alone else settings),
-    )
-    missing = {metric: torch.full_like(found[metric], nan) for metric in EPOCH_METRICS} if alone else {}
-    return found | missing
+    later = measured.entropy[first_counted(measured, settings) :]
+    rules = {"scope": settings.scope, **time_rules(measured, settings)}
+    return without_time(margin_curve(later, foreground, **rules), measured)
 
 
-def _ratio_noise(name: str, measured: Measurement, foreground: Tensor, settings: CountSettings) -> Tensor:
-    """lambda of the last epoch at each of MARGINS in redraws of its maps.
-
-    With noise of the maps they are those of `network_values`; with standard errors alone, whose random numbers go by
-    the number of epochs, they are others.
-    """
-    copies = redraw(
-        measured.entropy[-1],
-        measured.std_error[-1],
-        noise=None if measured.noise is None else measured.noise[-1],
-        redraws=settings.redraws,
-        seed=redraw_seed(name, measured, settings),
-    )
-    rules = _rules(settings.last_alone)
-    found = [margin_curve(copy[None], foreground, _STILL, **rules)["relevance_ratio"] for copy in copies]
-    return torch.stack(found)
-
-
-_STILL = torch.zeros(2, dtype=torch.float64)  #: the path of a network of which there is one epoch
-
-
-def _rules(settings: CountSettings) -> dict:
-    return {key: rule for key, rule in settings.rules.items() if key != "margin"}
+def _ratios(entropy: Tensor, foreground: Tensor, settings: CountSettings) -> Tensor:
+    """(B, N): lambda of maps (N, g, g) at each of MARGINS."""
+    cells = (concept_cells(entropy, foreground, margin, settings.scope) for margin in MARGINS)
+    found = [relevance_ratio(*count_concepts(each, foreground), settings.empty) for each in cells]
+    return torch.stack([each.per_image for each in found])
 
 
 def by_key(units: Iterable[CountedUnit]) -> dict[tuple[str, str, str], list[CountedUnit]]:

@@ -36,12 +36,15 @@ def peak_rows(counted: CountedUnit) -> list[Row]:
 def histogram_rows(counted: CountedUnit) -> list[Row]:
     """histograms.csv: entropies of all images' cells at the last epoch, with H-bar and the margin.
 
-    baseline_entropy is the mean over images of the image's background mean, also where every image has its own.
+    baseline_entropy is the mean over images of the image's background mean, empty where every image is held against
+    its own: then no one value parts the concepts from the other cells.
     """
     settings, rows = counted.unit.settings, []
     for name, network in counted.networks.items():
         entropy = network.network.measured.entropy[-1]
-        line = number(baseline_entropy(entropy, counted.unit.foreground, "dataset"))
+        line = None
+        if settings.scope == "dataset":
+            line = number(baseline_entropy(entropy, counted.unit.foreground, settings.scope))
         for kind, cells in counted.cells.items():
             edges, counts = entropy_histogram(entropy, cells)
             for (low, high), count in zip(pairwise(edges), counts, strict=True):
