@@ -4,9 +4,9 @@
         [--data D] [--model M] [--layer L]
         [--networks N ...] [--images K]
 
-RES is a results folder with strips--<data>--<model>--<layer>.npz (or strips.npz; no photographs in them) or the
-folder of a finished experiment, whose tables/concept_maps.npz has the photographs; STEM.pdf and STEM.png are
-written.
+RES is a results folder with strips--<data>--<model>--<layer>.npz (or strips.npz; no photographs in them), whose
+networks.csv names the seed, or the folder of a finished experiment, whose tables/concept_maps.npz has the
+photographs; STEM.pdf and STEM.png are written.
 """
 
 import sys
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from kdprobe.errors import DataError, InputError, KdprobeError
 from kdprobe.plots import save, strips_figure
+from kdprobe.report import read_summary
 from kdprobe.report.figure_script import figure_parser, file_name
-from kdprobe.report.results import SETTING, maps_of_networks, read_map_file
+from kdprobe.report.results import SETTING, maps_of_networks, read_map_file, read_table
 
 EXPERIMENT = "tables/concept_maps.npz"
 
@@ -35,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
             setting = (
                 path.stem.removeprefix("strips").removeprefix("--") if path.parent == options.results else ""
             )
-            note = f"{setting.replace('--', ', ')}. " if setting else ""
-            figure = strips_figure(maps, column=options.column, note=note + _words(len(maps)))
+            note = _place(options.results, path, setting) + _words(len(maps))
+            figure = strips_figure(maps, column=options.column, note=note)
             print(
                 *save(figure, f"{stem}--{setting}" if options.all and setting else stem), sep="\n", flush=True
             )
@@ -59,6 +60,19 @@ def _files(folder: Path, setting: list[str | None]) -> list[Path]:
             "experiment."
         )
     return found
+
+
+def _place(folder: Path, path: Path, setting: str) -> str:
+    """Setting and seed, in words; a results folder's strips are of the first seed of their setting."""
+    seeds = []
+    if path == folder / EXPERIMENT:
+        config = read_summary(folder).settings.get("config", {})
+        seeds = [config["seed"]] if "seed" in config else []
+    elif setting and (folder / "networks.csv").is_file():
+        rows = read_table(folder / "networks.csv", (*SETTING, "seed"))
+        seeds = [row["seed"] for row in rows if file_name([row[key] for key in SETTING]) == setting]
+    parts = [*filter(None, setting.split("--")), *(f"seed {seed}" for seed in seeds[:1])]
+    return f"{', '.join(parts)}. " if parts else ""
 
 
 def _words(images: int) -> str:

@@ -10,7 +10,7 @@ import sys
 
 from kdprobe.plots import Histogram, entropy_histograms_figure
 from kdprobe.report.figure_script import draw_settings
-from kdprobe.report.results import Row
+from kdprobe.report.results import Row, groups_of
 
 TABLES = {
     "histograms": (
@@ -21,11 +21,8 @@ TABLES = {
 
 
 def draw(tables: dict[str, list[Row]], column: str, note: str):
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in tables["histograms"]:
-        groups.setdefault(tuple(row[key] for key in ("network", "role", "seed", "cells")), []).append(row)
     histograms = []
-    for key, rows in groups.items():
+    for key, rows in groups_of(tables["histograms"], ("network", "role", "seed", "cells")).items():
         rows.sort(key=lambda row: row["low_edge"])
         edges = (*(row["low_edge"] for row in rows), rows[-1]["high_edge"])
         counts = tuple(row["count"] for row in rows)

@@ -9,15 +9,15 @@ RES holds comparisons.csv; STEM.pdf and STEM.png are written.
 import sys
 
 from kdprobe.plots import LayerComparison, layers_figure
-from kdprobe.records import Interval
 from kdprobe.report.figure_script import draw_settings
-from kdprobe.report.results import Row
+from kdprobe.report.results import Row, interval_of
 
 KINDS = ("student", "baseline")
+ENDS = ("value", "low", "high")
 TABLES = {
     "comparisons": (
         *("layer", "metric", "seeds", "n", "verdict"),
-        *(f"{kind}_{end}" for kind in KINDS for end in ("value", "low", "high")),
+        *(f"{kind}_{end}" for kind in KINDS for end in ENDS),
     )
 }
 
@@ -25,16 +25,16 @@ TABLES = {
 def draw(tables: dict[str, list[Row]], column: str, note: str):
     rows = tables["comparisons"]
     comparisons = [
-        LayerComparison(row["layer"], row["metric"], *_intervals(row), row["verdict"]) for row in rows
+        LayerComparison(
+            row["layer"],
+            row["metric"],
+            *(interval_of(row, *(f"{kind}_{end}" for end in ENDS)) for kind in KINDS),
+            row["verdict"],
+        )
+        for row in rows
     ]
     seeds = [row["seeds"] for row in rows]
     return layers_figure(comparisons, rows[0]["student"], seeds=seeds, column=column, note=note)
-
-
-def _intervals(row: Row) -> list[Interval]:
-    return [
-        Interval(*(row[f"{kind}_{end}"] for end in ("value", "low", "high")), int(row["n"])) for kind in KINDS
-    ]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,8 @@ RES holds margins.csv and area.csv; STEM.pdf and STEM.png are written.
 import sys
 
 from kdprobe.plots import MARGIN_METRICS, MarginCurve, margins_figure
-from kdprobe.records import Interval
 from kdprobe.report.figure_script import draw_settings
-from kdprobe.report.results import SETTING, Row
+from kdprobe.report.results import SETTING, Row, groups_of, interval_of
 
 TABLES = {
     "margins": ("network", "role", "margin", *MARGIN_METRICS, "seeds", "n"),
@@ -20,16 +19,13 @@ TABLES = {
 
 
 def draw(tables: dict[str, list[Row]], column: str, note: str):
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in tables["margins"]:
-        groups.setdefault((row["network"], row["role"]), []).append(row)
     curves = []
-    for key, rows in groups.items():
+    for key, rows in groups_of(tables["margins"], ("network", "role")).items():
         rows.sort(key=lambda row: row["margin"])
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         values = {metric: columns[metric] for metric in MARGIN_METRICS}
         curves.append(MarginCurve(*key, columns["margin"], values, int(rows[0]["seeds"]), columns["n"]))
-    areas = {r["network"]: Interval(r["area"], r["low"], r["high"], int(r["n"])) for r in tables["area"]}
+    areas = {row["network"]: interval_of(row, "area", "low", "high") for row in tables["area"]}
     return margins_figure(curves, areas, column=column, note=note)
 
 

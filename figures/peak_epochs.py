@@ -10,18 +10,15 @@ import sys
 
 from kdprobe.plots import Peaks, peak_epochs_figure
 from kdprobe.report.figure_script import draw_settings
-from kdprobe.report.results import Row
+from kdprobe.report.results import Row, groups_of
 
 TABLES = {"peaks": ("network", "role", "seed", "peak_epoch", "distance")}
 
 
 def draw(tables: dict[str, list[Row]], column: str, note: str):
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in tables["peaks"]:
-        groups.setdefault(tuple(row[key] for key in ("network", "role", "seed")), []).append(row)
     peaks = [
         Peaks(*key, [row["peak_epoch"] for row in rows], [row["distance"] for row in rows])
-        for key, rows in groups.items()
+        for key, rows in groups_of(tables["peaks"], ("network", "role", "seed")).items()
     ]
     return peak_epochs_figure(peaks, column=column, note=note)
 

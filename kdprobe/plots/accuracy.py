@@ -5,15 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from kdprobe.errors import InputError
-from kdprobe.plots.page import (
-    empty,
-    network_entries,
-    page_figure,
-    page_legend,
-    panel,
-    range_text,
-    small_print,
-)
+from kdprobe.plots.page import label_lowest, network_entries, page_words, panel, panel_grid, range_text
 from kdprobe.plots.seed_lines import SeedLine, mean_line, networks_of, seed_lines, seeds_of, styles_of
 from kdprobe.plots.style import page_style
 from kdprobe.plots.symbols import page_label
@@ -32,26 +24,19 @@ def accuracy_figure(
         raise InputError("there is nothing to draw against the accuracy: give at least one metric")
     everyone = [line for lines in drawn.values() for line in lines]
     styles = styles_of(everyone)
-    across = min(len(drawn), 3 if column == "two" else 2)
-    down = -(-len(drawn) // across)
+    most = 3 if column == "two" else 2
     with page_style():
-        figure = page_figure(column, 0.8 + 1.7 * down)
-        panels = figure.subplots(down, across, sharex=True, squeeze=False).flatten()
-        for ax, (name, lines) in zip(panels, drawn.items(), strict=False):
+        figure, panels, across = panel_grid(column, len(drawn), most, head=0.8, row=1.7, sharex=True)
+        for ax, (name, lines) in zip(panels, drawn.items(), strict=True):
             names = [network.name for network in networks_of(lines)]
             last = {n: mean_line([line for line in lines if line.network == n]).epochs[-1] for n in names}
             seed_lines(panel(ax), lines, styles, marks=last, level=False)
             ax.set_ylabel(page_label(name, broken=True))
-        for ax in panels[len(drawn) :]:
-            empty(ax)
-        for ax in panels[: len(drawn)][-across:]:
-            ax.tick_params(labelbottom=True)
-            ax.set_xlabel(page_label("accuracy"))
-        page_legend(figure, network_entries(networks_of(everyone), styles))
+        label_lowest(panels, across, page_label("accuracy"))
         seeds = seeds_of(everyone)
         said = f"Thin lines: each of {seeds} seeds; thick: their mean." if seeds > 1 else "One seed."
         words = (
             f"One point per epoch, in order, mean over {range_text(n)} images; ringed: the last epoch. {said}"
         )
-        small_print(figure, f"{note} {words}".strip())
+        page_words(figure, network_entries(networks_of(everyone), styles), note, words)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kdprobe.errors import InputError
-from kdprobe.plots.page import network_entries, page_figure, page_legend, panel, small_print
+from kdprobe.plots.page import network_entries, page_figure, page_words, panel
 from kdprobe.plots.seed_lines import SeedLine, lines_text, mean_line, networks_of, seed_lines, styles_of
 from kdprobe.plots.style import page_style
 from kdprobe.plots.symbols import page_label
@@ -75,6 +75,5 @@ def concept_curves_figure(
         if peaks:
             ring = Line2D([], [], marker="o", markersize=6, color="none", markeredgecolor="#555555")
             entries[PEAK] = ring
-        page_legend(figure, entries)
-        small_print(figure, f"{note} {lines_text(lines)}".strip())
+        page_words(figure, entries, note, lines_text(lines))
     return figure

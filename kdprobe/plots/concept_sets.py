@@ -11,11 +11,9 @@ from matplotlib.patches import Circle, Patch
 
 from kdprobe.errors import InputError
 from kdprobe.plots.numbers import number
-from kdprobe.plots.page import WIDTHS, empty, page_figure, page_legend, range_text, small_print
+from kdprobe.plots.page import WIDTHS, empty, page_figure, page_words, range_text
 from kdprobe.plots.seed_lines import networks_of, seeds_of
-from kdprobe.plots.style import BLUE, ORANGE, SMALL_SIZE, page_style, plain_text, wrapped
-
-COLOURS = {"foreground": BLUE, "background": ORANGE}
+from kdprobe.plots.style import CELL_COLOURS, SMALL_SIZE, page_style, plain_text, wrapped
 
 
 class ConceptSets(NamedTuple):
@@ -41,7 +39,7 @@ def sets_panel(ax: Axes, sets: Sequence[ConceptSets], *, largest: float) -> Axes
     learned, kept, discarded, rho = (
         float(np.mean([getattr(s, key) for s in sets])) for key in ("learned", "kept", "discarded", "rho")
     )
-    colour = COLOURS.get(sets[0].cells, "#777777")
+    colour = CELL_COLOURS.get(sets[0].cells, "#777777")
     for size, alpha in ((learned, 0.3), (kept, 0.9)):
         if isfinite(size) and size > 0 and largest > 0:
             radius = sqrt(size / largest)
@@ -86,11 +84,10 @@ def concept_sets_figure(sets: Sequence[ConceptSets], *, column: str = "two", not
                 plain_text(ax.set_title("-", pad=3), wrapped(key[1], 15, 2))
         entries = {}
         for cells in kinds:
-            colour = COLOURS.get(cells, "#777777")
+            colour = CELL_COLOURS.get(cells, "#777777")
             entries[f"{cells}: kept to the last epoch"] = Patch(facecolor=colour, alpha=0.9)
             entries[f"{cells}: learned and discarded"] = Patch(facecolor=colour, alpha=0.3)
-        page_legend(figure, entries)
-        small_print(figure, f"{note} {_words(sets)}".strip())
+        page_words(figure, entries, note, _words(sets))
     return figure
 
 

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from kdprobe.errors import InputError
-from kdprobe.plots.page import network_entries, page_figure, page_legend, panel, small_print
+from kdprobe.plots.page import network_entries, page_figure, page_words, panel
 from kdprobe.plots.seed_lines import (
     SeedLine,
     dotted_lines,
     lines_text,
     networks_of,
+    of_seeds,
     seed_lines,
     styles_of,
 )
@@ -61,9 +62,8 @@ def detours_figure(
                 ax.set_xlabel(page_label("epoch"))
         for ax in (panels[0], panels[2]):
             ax.set_ylim(bottom=0)
-        page_legend(figure, network_entries(networks_of(everyone), styles))
-        dotted = (
-            " Dotted: maps that never change, under the estimator's noise." if any(still.values()) else ""
-        )
-        small_print(figure, f"{note} Concept cells on the {cells}. {lines_text(everyone)}{dotted}".strip())
+        said = f"Concept cells on the {cells}. {lines_text(everyone)}"
+        if any(still.values()):
+            said += f" Dotted{of_seeds(everyone)}: maps that never change, under the estimator's noise."
+        page_words(figure, network_entries(networks_of(everyone), styles), note, said)
     return figure

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -11,11 +12,9 @@ from matplotlib.patches import Patch
 
 from kdprobe.errors import InputError
 from kdprobe.plots.maps import ENTROPY_LABEL
-from kdprobe.plots.page import empty, page_figure, page_legend, panel, panel_title, small_print
-from kdprobe.plots.seed_lines import networks_of, seeds_of
-from kdprobe.plots.style import BLUE, ORANGE, page_style
-
-CELLS = {"foreground": BLUE, "background": ORANGE}
+from kdprobe.plots.page import label_lowest, page_words, panel, panel_grid, panel_title
+from kdprobe.plots.seed_lines import networks_of, of_seeds, seeds_of
+from kdprobe.plots.style import CELL_COLOURS, page_style
 
 
 class Histogram(NamedTuple):
@@ -27,7 +26,7 @@ class Histogram(NamedTuple):
     cells: str  #: "foreground" or "background"
     edges: tuple[float, ...]  #: (B + 1,) ascending, nats
     counts: tuple[float, ...]  #: (B,)
-    baseline_entropy: float  #: H-bar, nats
+    baseline_entropy: float  #: H-bar, nats; NaN where every image has its own
     margin: float  #: b, nats
 
 
@@ -70,10 +69,11 @@ def histogram_panel(
     """One network: a thin step per seed and a filled one for their mean.
 
     limits: of the axis of entropy, nats; by default those of the bins and of the bound of concepts.
-    Dashed: H-bar of each seed; shaded: below the mean H-bar by more than the margin, where a cell is a concept.
+    Dashed: H-bar of each seed; shaded: below the mean H-bar by more than the margin, where a cell is a concept. Where
+    every image has an H-bar of its own, no one line parts the concepts from the other cells: there is none.
     """
     panel(ax)
-    for cells, colour in CELLS.items():
+    for cells, colour in CELL_COLOURS.items():
         own = [h for h in histograms if h.cells == cells and len(h.counts)]
         if not own:
             continue
@@ -84,8 +84,8 @@ def histogram_panel(
             for h in own:
                 ax.stairs(densities(h), h.edges, color=colour, linewidth=0.4, alpha=0.6)
     by_seed = {h.seed: h for h in histograms}.values()
-    for h in by_seed:
-        ax.axvline(h.baseline_entropy, color="black", linewidth=0.6, linestyle="--", alpha=0.7)
+    for line in (h.baseline_entropy for h in by_seed if np.isfinite(h.baseline_entropy)):
+        ax.axvline(line, color="black", linewidth=0.6, linestyle="--", alpha=0.7)
     bound = _bound(histograms)
     low, high = limits or entropy_limits(histograms)
     if np.isfinite(bound):
@@ -103,40 +103,39 @@ def entropy_histograms_figure(
     networks = [network.name for network in networks_of(histograms)]
     if not networks:
         raise InputError("there are no histograms to draw: give at least one network")
-    across = min(len(networks), 3 if column == "two" else 2)
-    down = -(-len(networks) // across)
+    most, shared = 3 if column == "two" else 2, {"sharex": True, "sharey": True}
     with page_style():
-        figure = page_figure(column, 0.95 + 1.5 * down)
-        panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
+        figure, panels, across = panel_grid(column, len(networks), most, head=0.95, row=1.5, **shared)
         each = [[h for h in histograms if h.network == name] for name in networks]
         low, high = zip(*map(entropy_limits, each), strict=True)
-        for ax, name, own in zip(panels, networks, each, strict=False):
+        for ax, name, own in zip(panels, networks, each, strict=True):
             histogram_panel(ax, own, (min(low), max(high)))
             panel_title(ax, name, width=28)
-        for ax in panels[len(networks) :]:
-            empty(ax)
-        for ax in panels[: len(networks)][-across:]:
-            ax.tick_params(labelbottom=True)
-            ax.set_xlabel(ENTROPY_LABEL)
-        for ax in panels[: len(networks) : across]:
+        label_lowest(panels, across, ENTROPY_LABEL)
+        for ax in panels[::across]:
             ax.set_ylabel("density / nats⁻¹")
-        margins = sorted({h.margin for h in histograms})
-        entries = {f"{cells} cells": Patch(facecolor=colour, alpha=0.5) for cells, colour in CELLS.items()}
-        entries["H̄ of each seed" if seeds_of(histograms) > 1 else "H̄"] = Line2D(
-            [], [], color="black", linewidth=0.8, linestyle="--"
-        )
-        entries["H̄ − b"] = Line2D([], [], color="black", linewidth=0.9)
-        entries["concepts: H < H̄ − b"] = Patch(facecolor="#777777", alpha=0.2)
-        page_legend(figure, entries)
-        small_print(figure, f"{note} {_words(histograms, margins)}".strip())
+        page_words(figure, _entries(histograms), note, _words(histograms))
     return figure
 
 
-def _words(histograms: Sequence[Histogram], margins: Sequence[float]) -> str:
-    seeds, values = seeds_of(histograms), " or ".join(f"{b:g}" for b in margins)
+def _entries(histograms: Sequence[Histogram]) -> dict[str, Artist]:
+    entries = {f"{cells} cells": Patch(facecolor=colour, alpha=0.5) for cells, colour in CELL_COLOURS.items()}
+    if all(np.isnan(h.baseline_entropy) for h in histograms):
+        return entries
+    each = "H̄ of each seed" if seeds_of(histograms) > 1 else "H̄"
+    entries[each] = Line2D([], [], color="black", linewidth=0.8, linestyle="--")
+    entries[f"H̄ − b{of_seeds(histograms)}"] = Line2D([], [], color="black", linewidth=0.9)
+    entries["concepts: H < H̄ − b"] = Patch(facecolor="#777777", alpha=0.2)
+    return entries
+
+
+def _words(histograms: Sequence[Histogram]) -> str:
+    seeds = seeds_of(histograms)
+    margin = f"Margin b = {' or '.join(f'{b:g}' for b in sorted({h.margin for h in histograms}))} nats."
     cells = sorted({int(sum(h.counts)) for h in histograms})
     n = f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} to {cells[-1]}"
     thin = f" Thin: each of {seeds} seeds; filled: their mean." if seeds > 1 else ""
-    return (
-        f"Last epoch, all images; {n} cells in a histogram, each of area 1. Margin b = {values} nats.{thin}"
-    )
+    own = ""
+    if any(np.isnan(h.baseline_entropy) for h in histograms):
+        own = " No bound is drawn below which a cell is a concept: every image has an H̄ of its own."
+    return f"Last epoch, all images; {n} cells in a histogram, each of area 1. {margin}{thin}{own}"

@@ -1,6 +1,7 @@
 """Quality over the margin b, so that no single b decides: lambda and the counts over b, and the area below lambda."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -11,13 +12,13 @@ from kdprobe.plots.page import (
     empty,
     label_rows,
     network_entries,
+    no_values,
     page_figure,
-    page_legend,
+    page_words,
     panel,
     range_text,
-    small_print,
 )
-from kdprobe.plots.seed_lines import networks_of, styles_of
+from kdprobe.plots.seed_lines import network_line, networks_of, styles_of
 from kdprobe.plots.style import Style, page_style
 from kdprobe.plots.symbols import page_label
 from kdprobe.records import Interval
@@ -57,17 +58,9 @@ def margins_figure(
         for ax, metric in zip(panels, MARGIN_METRICS, strict=False):
             panel(ax, ticks=4)
             for curve in curves:
-                style = styles[curve.network]
-                ax.plot(
-                    curve.margins,
-                    curve.values[metric],
-                    color=style.colour,
-                    marker=style.marker,
-                    linestyle=style.line,
-                    linewidth=1.3,
-                    markersize=2.8,
-                    markevery=max(1, len(curve.margins) // 10),
-                )
+                network_line(ax, curve.margins, curve.values[metric], styles[curve.network])
+            if not any(isfinite(value) for curve in curves for value in curve.values[metric]):
+                no_values(ax)
             ax.set_xlabel(page_label("margin"))
             ax.set_ylabel(page_label(metric, broken=True))
             if metric != "relevance_ratio":
@@ -76,13 +69,12 @@ def margins_figure(
             network.name: areas[network.name] for network in networks_of(curves) if network.name in areas
         }
         _area_panel(panels[3], known, styles)
-        page_legend(figure, network_entries(networks_of(curves), styles))
         seeds, n = range_text(c.seeds for c in curves), range_text(n for c in curves for n in c.n)
-        small_print(
-            figure,
-            f"{note} Lines: mean over {n} images and {seeds} seed{'' if seeds == '1' else 's'}. "
-            "Points: area below the relevance ratio by the width of the range of b, with 95 % intervals.".strip(),
+        said = (
+            f"Lines: mean over {n} images and {seeds} seed{'' if seeds == '1' else 's'}. "
+            "Points: area below the relevance ratio by the width of the range of b, with 95 % intervals."
         )
+        page_words(figure, network_entries(networks_of(curves), styles), note, said)
     return figure
 
 
@@ -94,6 +86,8 @@ def _area_panel(ax: Axes, areas: Mapping[str, Interval], styles: Mapping[str, St
         style = styles[name]
         ax.hlines(y, area.low, area.high, color=style.colour, linewidth=1.3)
         ax.plot([area.value], [y], color=style.colour, marker=style.marker, markersize=4)
+    if not any(isfinite(area.value) for area in areas.values()):
+        no_values(ax)
     panel(ax, ticks=3, grid="x")
     label_rows(ax, list(areas), width=11)
     ax.set_xlabel(AREA_LABEL)

@@ -15,10 +15,9 @@ from kdprobe.plots.page import (
     label_rows,
     network_entries,
     page_figure,
-    page_legend,
+    page_words,
     panel,
     panel_title,
-    small_print,
 )
 from kdprobe.plots.seed_lines import (
     SeedLine,
@@ -26,6 +25,7 @@ from kdprobe.plots.seed_lines import (
     lines_text,
     mean_line,
     networks_of,
+    of_seeds,
     seed_lines,
     styles_of,
 )
@@ -128,12 +128,12 @@ def overlap_figure(
             if not any(isfinite(own.get(key, nan)) for own in shares):
                 continue
             entries[words] = Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0.5)
-        page_legend(figure, entries)
-        dotted = " Dotted: sets of the same sizes at random." if chance else ""
+        said, mean = lines_text(everyone), of_seeds(everyone)
+        if chance:
+            said += f" Dotted{mean}: sets of the same sizes at random."
         if any((still or {}).values()):
-            dotted += " Short bars: a network with itself, measured twice."
-        words = f"{lines_text(everyone)}{dotted} Bars: who held a concept first, mean of the seeds."
-        small_print(figure, f"{note} {words}".strip())
+            said += f" Short bars{mean}: a network with itself, measured twice."
+        page_words(figure, entries, note, f"{said} Bars: who held a concept first, mean of the seeds.")
     return figure
 
 

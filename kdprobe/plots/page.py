@@ -1,6 +1,6 @@
 """What figures for a printed page share: their width, the legend above, the small print below, a panel's look."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from matplotlib.artist import Artist
@@ -31,6 +31,30 @@ def page_figure(column: str, height: float, *, layout: str = "constrained") -> F
     return figure
 
 
+def panel_grid(
+    column: str, count: int, most: int, *, head: float, row: float, **shared
+) -> tuple[Figure, list[Axes], int]:
+    """A figure of `count` panels, at most `most` beside each other; the figure, its panels, how many stand in a row.
+
+    head: inches for what is above and below all panels; row: inches for each row of them; shared: `sharex` and
+    `sharey` of `Figure.subplots`. What the panels leave of the last row is empty.
+    """
+    across = min(count, most)
+    down = -(-count // across)
+    figure = page_figure(column, head + row * down)
+    panels = list(figure.subplots(down, across, squeeze=False, **shared).flatten())
+    for ax in panels[count:]:
+        empty(ax)
+    return figure, panels[:count], across
+
+
+def label_lowest(panels: Sequence[Axes], across: int, label: str) -> None:
+    """The x axis of panels of one `panel_grid` that share it: named and numbered in the lowest of each column."""
+    for ax in panels[-across:]:
+        ax.tick_params(labelbottom=True)
+        ax.set_xlabel(label)
+
+
 def panel(ax: Axes, *, ticks: int = 5, whole: bool = False, grid: str = "both") -> Axes:
     """Thin grid, small tick labels, at most `ticks` steps on the x axis, at whole numbers if `whole`."""
     ax.tick_params(labelsize=SMALL_SIZE, length=2, width=0.5, pad=2)
@@ -46,6 +70,11 @@ def empty(ax: Axes) -> Axes:
     ax.set_axis_off()
     ax.tick_params(labelbottom=False, labelleft=False)
     return ax
+
+
+def no_values(ax: Axes) -> None:
+    """Says in a panel that there is nothing to draw in it."""
+    ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", va="center", color="#555555")
 
 
 def label_rows(ax: Axes, names: Iterable[str], *, width: int = 16) -> Axes:
@@ -71,6 +100,12 @@ def network_entries(networks: Iterable[Named], styles: Mapping[str, Style]) -> d
         )
         for n in networks
     }
+
+
+def page_words(figure: Figure, entries: Mapping[str, Artist], note: str, said: str) -> None:
+    """The legend above all panels, and below them the small print: the setting, and what is drawn."""
+    page_legend(figure, entries)
+    small_print(figure, f"{note} {said}".strip())
 
 
 def page_legend(figure: Figure, entries: Mapping[str, Artist]) -> None:

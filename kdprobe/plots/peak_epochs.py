@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from kdprobe.errors import InputError
-from kdprobe.plots.page import label_rows, page_figure, page_legend, panel, range_text, small_print
+from kdprobe.plots.page import label_rows, page_figure, page_words, panel, range_text
 from kdprobe.plots.seed_lines import networks_of, seeds_of, styles_of
 from kdprobe.plots.style import page_style
 
@@ -101,8 +101,7 @@ def peak_epochs_figure(peaks: Sequence[Peaks], *, column: str = "two", note: str
         }
         if seeds > 1:
             entries["mean of each seed"] = Line2D([], [], color=grey, marker="|", linestyle="", markersize=5)
-        page_legend(figure, entries)
-        small_print(figure, f"{note} {_words(peaks, seeds)}".strip())
+        page_words(figure, entries, note, _words(peaks, seeds))
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kdprobe.errors import InputError
-from kdprobe.plots.page import range_text
+from kdprobe.plots.page import no_values, range_text
 from kdprobe.plots.style import Named, Style, network_styles
 
 
@@ -85,22 +85,27 @@ def seed_lines(
         elif len(own) > 1:
             for line in own:
                 ax.plot(line.x, line.y, color=style.colour, linewidth=0.5, alpha=0.55)
-        ax.plot(
-            mean.x,
-            mean.y,
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.line,
-            linewidth=1.3,
-            markersize=2.8,
-            markevery=max(1, len(mean.epochs) // 10),
-        )
+        network_line(ax, mean.x, mean.y, style)
         if marks and marks.get(name) in mean.epochs:
             k = mean.epochs.index(marks[name])
             ax.plot(*_point(mean, k), marker="o", markersize=7.5, color="none", markeredgecolor=style.colour)
     if not any(np.isfinite(np.asarray(line.y, dtype=float)).any() for line in lines):
-        ax.text(0.5, 0.5, "no values", transform=ax.transAxes, ha="center", va="center", color="#555555")
+        no_values(ax)
     return ax
+
+
+def network_line(ax: Axes, x: Sequence[float], y: Sequence[float], style: Style) -> None:
+    """A network's own line, thick, with at most about ten of its markers."""
+    ax.plot(
+        x,
+        y,
+        color=style.colour,
+        marker=style.marker,
+        linestyle=style.line,
+        linewidth=1.3,
+        markersize=2.8,
+        markevery=max(1, len(x) // 10),
+    )
 
 
 def dotted_lines(ax: Axes, lines: Sequence[SeedLine], styles: Mapping[str, Style]) -> Axes:
@@ -123,6 +128,11 @@ def lines_text(lines: Sequence[SeedLine]) -> str:
         said = f"Lines: mean over {n}, one seed{band}."
     once = any(len(line.epochs) == 1 for line in lines)
     return said + (" Level lines: measured at one epoch alone." if once else "")
+
+
+def of_seeds(records: Collection) -> str:
+    """What is said of a mean over the seeds, where there are several."""
+    return " (mean of the seeds)" if seeds_of(records) > 1 else ""
 
 
 def _point(line: SeedLine, k: int) -> tuple[list[float], list[float]]:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from kdprobe.errors import InputError
 from kdprobe.metrics import METRICS
-from kdprobe.plots.page import empty, page_figure, page_legend, panel, range_text, small_print
+from kdprobe.plots.page import no_values, page_words, panel, panel_grid, range_text
 from kdprobe.plots.style import SMALL_SIZE, VERDICT_COLOURS, page_style, wrapped
 from kdprobe.plots.symbols import MATH, PAGE_METRICS, unit
 
@@ -50,9 +50,10 @@ def sensitivity_panel(
     for y, row in enumerate(rows):
         if any((one.choice, one.setting) == row and one.is_default for one in found):
             ax.axhspan(y - 0.5, y + 0.5, color="#EFE3C2", linewidth=0, zorder=0.2)
-    for one in found:
-        if one.metric != metric or not isfinite(one.difference):
-            continue
+    known = [one for one in found if one.metric == metric and isfinite(one.difference)]
+    if not known:
+        no_values(ax)
+    for one in known:
         y, colour = rows.index((one.choice, one.setting)), VERDICT_COLOURS.get(one.verdict, "black")
         if isfinite(one.low) and isfinite(one.high):
             ax.hlines(y, one.low, one.high, color=colour, linewidth=1.0)
@@ -91,17 +92,13 @@ def sensitivity_figure(
             "there is no difference to draw: give at least one metric of kdprobe.metrics.METRICS"
         )
     rows = choice_rows(found)
-    across = min(len(metrics), 6 if column == "two" else 3)
-    down = -(-len(metrics) // across)
+    most, high = 6 if column == "two" else 3, 0.55 + _ROW * len(rows)
     with page_style():
-        figure = page_figure(column, 0.9 + down * (0.55 + _ROW * len(rows)))
-        panels = figure.subplots(down, across, squeeze=False).flatten()
-        for k, (ax, metric) in enumerate(zip(panels, metrics, strict=False)):
+        figure, panels, across = panel_grid(column, len(metrics), most, head=0.9, row=high)
+        for k, (ax, metric) in enumerate(zip(panels, metrics, strict=True)):
             sensitivity_panel(ax, found, metric, rows)
             if k % across == 0:
                 _name_rows(ax, rows)
-        for ax in panels[len(metrics) :]:
-            empty(ax)
         entries = {
             verdict: Line2D(
                 [], [], color=VERDICT_COLOURS[verdict], marker=marker, markersize=4, linewidth=1.0,
@@ -110,12 +107,11 @@ def sensitivity_figure(
             for verdict, marker in MARKERS.items()
         }  # fmt: skip
         entries["default"] = Patch(facecolor="#EFE3C2")
-        page_legend(figure, entries)
         said = (
             "Student − baseline under each setting, all else at its default; bars: 95 % intervals. "
             f"At the default {range_text(seeds)} seeds, n = {range_text(n)} images."
         )
-        small_print(figure, f"{note} {said}".strip())
+        page_words(figure, entries, note, said)
     return figure
 
 

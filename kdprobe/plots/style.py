@@ -21,6 +21,7 @@ BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, BLACK = (
     "#56B4E9",
     "#000000",
 )
+CELL_COLOURS = {"foreground": BLUE, "background": ORANGE}
 VERDICT_COLOURS = {"supported": "#00664B", "contradicted": "#A33F00", "undecided": "#555555"}
 VERDICT_SIGNS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
 

@@ -7,7 +7,6 @@ from kdprobe.report.page import write_report
 from kdprobe.report.sweep_files import (
     NetworkValue,
     comparisons_csv,
-    networks_csv,
     read_comparisons,
     read_networks,
 )
@@ -22,7 +21,6 @@ __all__ = [
     "comparisons_csv",
     "comparisons_table",
     "console_table",
-    "networks_csv",
     "read_comparisons",
     "read_networks",
     "read_summary",

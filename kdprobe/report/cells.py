@@ -1,16 +1,18 @@
 """A table as data: what stands in its cells, which columns group its rows. How it is written is not known here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
 from statistics import median_high
-from typing import Any
+from typing import Any, TypeVar
 
 from kdprobe.plots import decimals, number
 from kdprobe.records import Interval
 
 STAR = "*"  #: marks what is significant
+Row = TypeVar("Row")
+PLACE = ("data", "model", "layer")  #: fields that say where something was measured
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,30 @@ def text_cell(value: Any) -> Cell:
 def text_column(name: str, kind: str = "", align: str = "l", head: str = "") -> Column:
     """A column of such cells."""
     return Column(Cell(head or name), (name,), kind, align)
+
+
+def place_columns() -> tuple[Column, ...]:
+    """The columns of PLACE: a section for each data set, in it networks and layers."""
+    return tuple(text_column(name, kind) for name, kind in zip(PLACE, ("section", "key", "key"), strict=True))
+
+
+def order_of(records: Sequence[Any], names: Sequence[str]) -> Callable[[Any], tuple[int, ...]]:
+    """What to sort records by: these fields one after the other, each in the order in which its values first appear."""
+    orders = [
+        {value: k for k, value in enumerate(dict.fromkeys(getattr(r, name) for r in records))}
+        for name in names
+    ]
+    return lambda record: tuple(
+        order[getattr(record, name)] for order, name in zip(orders, names, strict=True)
+    )
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    """Rows by their `key`, in the order in which the keys first appear."""
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
 
 
 def number_texts(

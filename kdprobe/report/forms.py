@@ -4,7 +4,9 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
+from pathlib import Path
 
+from kdprobe.errors import DataError
 from kdprobe.report.comparison import plain
 
 _TEX = {
@@ -85,6 +87,40 @@ def csv_bytes(head: Sequence[str], rows: Iterable[Sequence]) -> bytes:
     writer.writerow(head)
     writer.writerows([_field(value) for value in row] for row in rows)
     return target.getvalue().encode()
+
+
+def csv_rows(path: Path, columns: Sequence[str], *, alone: bool = False) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file: the line on which each ends, and `columns` -> text.
+
+    alone: these are all columns of the file, in this order. DataError, naming the path, if the file is missing, not
+    text or torn, has other columns, or a line of it more or fewer fields than its head.
+    """
+    try:
+        text = path.read_bytes().decode()
+        reader = csv.DictReader(StringIO(text, newline=""), strict=True)
+        head = reader.fieldnames or []
+        rows = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist: give a folder with the tables of a sweep.") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read ({error}): write it anew.") from error
+    lacking = [name for name in columns if name not in head]
+    if lacking:
+        raise DataError(
+            f"{path} has no column {lacking[0]!r}, only {', '.join(head) or 'none'}: write it anew."
+        )
+    if alone and list(head) != list(columns):
+        raise DataError(
+            f"{path} has the columns {', '.join(head)}; expected {', '.join(columns)}: write it anew."
+        )
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise DataError(
+                f"{path}, line {line}, has too {'many' if None in row else 'few'} fields: write it anew."
+            )
+    if not text.endswith("\n"):
+        raise DataError(f"{path}, line {reader.line_num}, has no end: write it anew.")
+    return [(line, {name: row[name] for name in columns}) for line, row in rows]
 
 
 def _field(value) -> str:

@@ -1,17 +1,19 @@
 """Tables and concept maps of a results folder, setting by setting: what the scripts in figures/ draw."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from math import nan
+from math import isfinite, isnan, nan
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 from kdprobe.errors import DataError, InputError
 from kdprobe.plots import SeedLine
-from kdprobe.records import ConceptMaps
+from kdprobe.records import ConceptMaps, Interval
+from kdprobe.report.cells import grouped
 from kdprobe.report.comparison import read_maps
+from kdprobe.report.forms import csv_rows
 
 SETTING = ("data", "model", "layer")
 #: Columns of the tables whose entries are words; those of all others are numbers.
@@ -21,45 +23,41 @@ WORDS = frozenset(
         *("cells", "image", "class", "choice", "setting", "verdict", "is_default"),
     }
 )
+#: Columns without whose entry a row says nothing.
+FILLED = frozenset({"epoch", "margin", "low_edge", "high_edge", "count", "seeds"})
 Row = dict[str, Any]  #: column -> text, or float (NaN where the entry is empty)
 
 
 def read_table(path: str | Path, columns: Iterable[str]) -> list[Row]:
     """The rows of a CSV table, of the columns that are asked for; numbers as float, empty ones as NaN.
 
-    DataError, naming the path, if the file is missing, has no rows, lacks a column or holds a number that is none.
+    DataError, naming the path, if the file has no rows, holds a number that is none or lacks one of FILLED, and as
+    `csv_rows`.
     """
-    path, columns = Path(path), tuple(columns)
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            lacking = [name for name in columns if name not in (reader.fieldnames or ())]
-            if lacking:
-                raise DataError(
-                    f"{path} has no column {lacking[0]!r}, only {', '.join(reader.fieldnames or ['none'])}: "
-                    "write it anew with the script in analyses/ that makes it."
-                )
-            rows = [
-                {name: _entry(path, reader.line_num, name, row[name]) for name in columns} for row in reader
-            ]
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist: give a folder with the tables of a sweep.") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read ({error}): write it anew.") from error
+    path = Path(path)
+    rows = [
+        {name: _entry(path, line, name, text) for name, text in row.items()}
+        for line, row in csv_rows(path, tuple(columns))
+    ]
     if not rows:
-        raise DataError(f"{path} holds no rows: write it anew with the script in analyses/ that makes it.")
+        raise DataError(f"{path} holds no rows: write it anew.")
     return rows
 
 
-def _entry(path: Path, line: int, name: str, text: str | None) -> Any:
-    if text is None:
-        raise DataError(f"{path}, line {line}, has too few fields: write it anew.")
+def _entry(path: Path, line: int, name: str, text: str) -> Any:
     if name in WORDS:
         return text
+    if not text:
+        if name in FILLED:
+            raise DataError(f"{path}, line {line}: {name} is empty: write it anew.")
+        return nan
     try:
-        return float(text) if text else nan
-    except ValueError as error:
-        raise DataError(f"{path}, line {line}: {name} is {text!r}, not a number: write it anew.") from error
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise DataError(f"{path}, line {line}: {name} is {text!r}, not a number: write it anew.")
+    return number
 
 
 def settings_of(
@@ -86,13 +84,22 @@ def rows_of(rows: Iterable[Row], keys: Sequence[str], setting: Sequence[str]) ->
     return [row for row in rows if all(row.get(key, value) == value for key, value in wanted.items())]
 
 
+def groups_of(rows: Iterable[Row], keys: Sequence[str]) -> dict[tuple[str, ...], list[Row]]:
+    """The rows by their values of two or more `keys`, in the order in which these first appear."""
+    return grouped(rows, itemgetter(*keys))
+
+
+def interval_of(row: Row, value: str, low: str, high: str) -> Interval:
+    """The interval in these columns of a row, over its n images. DataError for a value without n."""
+    if isnan(row["n"]) and not isnan(row[value]):
+        raise DataError(f"{value} is {row[value]:g} beside an empty n: write the table anew.")
+    return Interval(row[value], row[low], row[high], 0 if isnan(row["n"]) else int(row["n"]))
+
+
 def seed_lines_of(rows: Iterable[Row], x: str, y: str) -> list[SeedLine]:
     """One line for each network and seed, in the order of the epochs; with intervals and n where the rows have them."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["network"], row["role"], row["seed"]), []).append(row)
     lines = []
-    for key, own in groups.items():
+    for key, own in groups_of(rows, ("network", "role", "seed")).items():
         own.sort(key=lambda row: row["epoch"])
         columns = {name: [row[name] for row in own] for name in own[0]}
         if len(set(columns["epoch"])) < len(own):

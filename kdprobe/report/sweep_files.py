@@ -1,9 +1,7 @@
 """The numbers of a sweep on disk: comparisons.csv and networks.csv, written exactly and read with care."""
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from io import StringIO
 from math import isinf, isnan, nan
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,11 +10,12 @@ from kdprobe.errors import DataError, InputError
 from kdprobe.metrics import METRICS
 from kdprobe.metrics.inference import VERDICTS
 from kdprobe.records import Interval, PooledComparison, Record
-from kdprobe.report.forms import csv_bytes
+from kdprobe.report.forms import csv_bytes, csv_rows
 
 #: Columns of one comparison whose values are numbers of their own, by the field's name.
 NUMBERS = ("p_permutation", "p_wilcoxon", "p_nested", "p_holm", "effect", "detectable")
-COMPARISON_KEY = ("data", "model", "layer", "student", "baseline", "metric")
+PAIR = ("data", "model", "layer", "student", "baseline")
+COMPARISON_KEY = (*PAIR, "metric")
 COMPARISON_COLUMNS = (
     *COMPARISON_KEY,
     *("seeds", "n", "student_value", "student_low", "student_high"),
@@ -107,19 +106,6 @@ def _comparison(row: dict[str, str]) -> PooledComparison:
     )
 
 
-def networks_csv(rows: Iterable[NetworkValue]) -> bytes:
-    """The file networks.csv; `read_networks` gives the same records back."""
-    written = (
-        [
-            *(getattr(row, name) for name in NETWORK_COLUMNS[:5]),
-            *(row.seed, row.accuracy, row.metric),
-            *(row.value.value, row.value.low, row.value.high, row.value.n),
-        ]
-        for row in rows
-    )
-    return csv_bytes(NETWORK_COLUMNS, written)
-
-
 def read_networks(path: str | Path) -> list[NetworkValue]:
     """The records of a networks.csv, in its order; DataError as `read_comparisons`."""
     return _read(Path(path), NETWORK_COLUMNS, NETWORK_KEY, _network)
@@ -139,27 +125,16 @@ def _network(row: dict[str, str]) -> NetworkValue:
 def _read(
     path: Path, columns: Sequence[str], key: Sequence[str], record: Callable[[dict[str, str]], Row]
 ) -> list[Row]:
-    line, found = 1, {}
-    try:
-        text = path.read_bytes().decode()
-        reader = csv.DictReader(StringIO(text, newline=""), strict=True)
-        if tuple(reader.fieldnames or ()) != tuple(columns):
-            raise ValueError(f"columns {reader.fieldnames} instead of {list(columns)}")
-        if not text.endswith("\n"):
-            raise ValueError("the last line has no end")
-        for row in reader:
-            line = reader.line_num
-            if None in row or None in row.values():
-                raise ValueError(f"not {len(columns)} fields")
+    found = {}
+    for line, row in csv_rows(path, columns, alone=True):
+        try:
             if (name := tuple(row[part] for part in key)) in found:
                 raise ValueError(f"{' '.join(name)} is there twice")
             found[name] = record(row)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist: give the results folder of a sweep") from error
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(
-            f"{path}, line {line}, does not hold what kdprobe writes there ({error}): write it again"
-        ) from error
+        except ValueError as error:
+            raise DataError(
+                f"{path}, line {line}, does not hold what kdprobe writes there ({error}): write it again"
+            ) from error
     return list(found.values())
 
 

@@ -3,23 +3,30 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import isnan
+from operator import attrgetter
 
 from kdprobe.metrics import HYPOTHESES, METRICS, hypothesis_verdict
 from kdprobe.records import PooledComparison
-from kdprobe.report.cells import Cell, Column, Table, span_text, text_cell, text_column
+from kdprobe.report.cells import (
+    Cell,
+    Column,
+    Table,
+    grouped,
+    place_columns,
+    span_text,
+    text_cell,
+    text_column,
+)
+from kdprobe.report.sweep_files import PAIR
 
 SIGNS = {"supported": "+", "contradicted": "−", "undecided": "?"}
 
 
 def hypotheses_table(comparisons: Sequence[PooledComparison]) -> Table:
     """The verdicts on H1, H2 and H3, and beside each those of its metrics: + for, − against, ? undecided."""
-    places: dict[tuple[str, ...], dict[str, PooledComparison]] = {}
-    for row in comparisons:
-        key = (row.data, row.model, row.layer, row.student, row.baseline)
-        places.setdefault(key, {})[row.metric] = row
     rows, counts = [], {name: Counter() for name in HYPOTHESES}
-    for (data, model, layer, student, baseline), found in places.items():
-        cells = []
+    for pair, own in grouped(comparisons, attrgetter(*PAIR)).items():
+        found, cells = {row.metric: row for row in own}, []
         for name, rule in HYPOTHESES.items():
             verdicts = [found[m].verdict if m in found else "undecided" for m in rule.metrics]
             judged = hypothesis_verdict(verdicts)
@@ -30,11 +37,10 @@ def hypotheses_table(comparisons: Sequence[PooledComparison]) -> Table:
             )
             cells.append(Cell(judged, each, badge=True, fields=(judged,)))
         seeds = [row.seeds for row in found.values()]
-        names = map(text_cell, (data, model, layer, student, baseline))
-        rows.append((*names, *cells, Cell(span_text(seeds), fields=(max(seeds),))))
+        rows.append((*map(text_cell, pair), *cells, Cell(span_text(seeds), fields=(max(seeds),))))
     columns = (
-        text_column("data", "section"),
-        *(text_column(name, "key") for name in ("model", "layer", "student")),
+        *place_columns(),
+        text_column("student", "key"),
         text_column("baseline"),
         *(Column(Cell(name), (name,)) for name in HYPOTHESES),
         text_column("seeds", align="r"),

@@ -1,17 +1,22 @@
 """Teacher, students and baseline of a sweep beside each other: accuracy and metrics, mean over seeds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan, nan
+from operator import attrgetter
 
 import numpy as np
 
 from kdprobe.errors import InputError
 from kdprobe.records import Interval
 from kdprobe.report.cells import (
+    PLACE,
     Cell,
     Column,
     Table,
+    grouped,
     number_texts,
+    order_of,
+    place_columns,
     shared_places,
     span_text,
     text_cell,
@@ -49,9 +54,7 @@ def networks_table(values: Sequence[NetworkValue], metrics: Sequence[str]) -> Ta
             )
         )
     columns = (
-        text_column("data", "section"),
-        text_column("model", "key"),
-        text_column("layer", "key"),
+        *place_columns(),
         Column(Cell("network"), ("network", "role")),
         Column(Cell("acc. / %"), tuple(f"accuracy{end}" for end in ENDS if end != "_n"), align="c"),
         *(Column(Cell(metric=m), tuple(m + end for end in ENDS), align="c") for m in metrics),
@@ -63,21 +66,11 @@ def networks_table(values: Sequence[NetworkValue], metrics: Sequence[str]) -> Ta
     )
 
 
-def _in_order(values: Iterable[NetworkValue]) -> dict[tuple[str, ...], list[NetworkValue]]:
+def _in_order(values: Sequence[NetworkValue]) -> dict[tuple[str, ...], list[NetworkValue]]:
     """By data set, architecture and layer as they first appear, there by role."""
-    rows = list(values)
-    names = ("data", "model", "layer")
-    known = [list(dict.fromkeys(getattr(row, name) for row in rows)) for name in names]
-    rows.sort(
-        key=lambda row: (
-            *(found.index(getattr(row, name)) for found, name in zip(known, names, strict=True)),
-            ROLES.index(row.role),
-        )
-    )
-    networks: dict[tuple[str, ...], list[NetworkValue]] = {}
-    for row in rows:
-        networks.setdefault((row.data, row.model, row.layer, row.network), []).append(row)
-    return networks
+    order = order_of(values, PLACE)
+    rows = sorted(values, key=lambda row: (*order(row), ROLES.index(row.role)))
+    return grouped(rows, attrgetter(*PLACE, "network"))
 
 
 def _accuracy_cell(found: Sequence[NetworkValue]) -> Cell:

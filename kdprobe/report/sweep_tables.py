@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from math import isnan
+from operator import attrgetter
 from pathlib import Path
 
 from kdprobe.metrics import METRICS
@@ -15,17 +16,21 @@ from kdprobe.report.cells import (
     Cell,
     Column,
     Table,
+    grouped,
     number_texts,
+    order_of,
+    place_columns,
     shared_places,
     span_text,
     text_cell,
     text_column,
 )
 from kdprobe.report.sweep_captions import big_caption, comparisons_caption
-from kdprobe.report.sweep_files import NetworkValue
+from kdprobe.report.sweep_files import PAIR, NetworkValue
 from kdprobe.report.sweep_hypotheses import hypotheses_table
 from kdprobe.report.sweep_networks import networks_table
 from kdprobe.report.table_forms import table_csv, table_latex, table_markdown, tables_page
+from kdprobe.storage import write_atomically
 
 #: Of the metrics, those of the paper's table; the variance says nothing that the standard deviation does not say.
 SHOWN = tuple(metric for metric in METRICS if metric != "learning_distance_var")
@@ -47,10 +52,10 @@ def write_sweep_tables(
     """Write {table,hypotheses}.{tex,csv,md,html} and {comparisons,networks}.{tex,md,html} into `folder`; the paths.
 
     counting: how concepts were counted, in words; it ends the captions. The files from which they are made may lie
-    there too. The same records give the same bytes.
+    there too. The same records give the same bytes; every file appears whole. SnapshotError, naming the file, if the
+    system refuses it.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "table": big_table(comparisons),
         "hypotheses": hypotheses_table(comparisons),
@@ -63,7 +68,7 @@ def write_sweep_tables(
         own = [form for form in FORMS if form != "csv" or name in ("table", "hypotheses")]
         files |= {f"{name}.{form}": FORMS[form](told) for form in own}
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        write_atomically(folder / name, content)
     return [folder / name for name in files]
 
 
@@ -74,12 +79,9 @@ def big_table(comparisons: Sequence[PooledComparison]) -> Table:
     better one where the test remains significant at 5 % after Holm's correction. Students have a baseline line each,
     over the images that are valid in both. n: images that entered, "38–40" where metrics differ in it.
     """
-    pairs: dict[tuple[str, ...], dict[str, PooledComparison]] = {}
-    for row in _in_order(comparisons):
-        key = (row.data, row.model, row.layer, row.student, row.baseline)
-        pairs.setdefault(key, {})[row.metric] = row
     rows = []
-    for (*place, student, baseline), found in pairs.items():
+    for (*place, student, baseline), own in grouped(_in_order(comparisons), attrgetter(*PAIR)).items():
+        found = {row.metric: row for row in own}
         for name, role in ((student, "student"), (baseline, "baseline")):
             shown = [found[metric] for metric in SHOWN if metric in found]
             rows.append(
@@ -92,7 +94,7 @@ def big_table(comparisons: Sequence[PooledComparison]) -> Table:
                 )
             )
     columns = (
-        *_places(),
+        *place_columns(),
         Column(Cell("network"), ("network", "role")),
         *(Column(Cell(metric=metric), _names(metric), align="c") for metric in SHOWN),
         Column(Cell("n"), align="r"),
@@ -102,25 +104,10 @@ def big_table(comparisons: Sequence[PooledComparison]) -> Table:
     return Table("Student against baseline", "tab:student-baseline", columns, tuple(rows), caption)
 
 
-def _in_order(comparisons: Iterable[PooledComparison]) -> list[PooledComparison]:
+def _in_order(comparisons: Sequence[PooledComparison]) -> list[PooledComparison]:
     """Data sets, networks in them and layers in them as they first appear; metrics as tables list them."""
-    rows = list(comparisons)
-    places = [
-        list(dict.fromkeys(getattr(row, name) for row in rows))
-        for name in ("data", "model", "layer", "student", "baseline")
-    ]
-    order = [{name: k for k, name in enumerate(found)} for found in places]
-    metrics = list(METRICS)
-
-    def key(row: PooledComparison) -> tuple[int, ...]:
-        names = (row.data, row.model, row.layer, row.student, row.baseline)
-        return *(known[name] for known, name in zip(order, names, strict=True)), metrics.index(row.metric)
-
-    return sorted(rows, key=key)
-
-
-def _places() -> tuple[Column, ...]:
-    return text_column("data", "section"), text_column("model", "key"), text_column("layer", "key")
+    order, metrics = order_of(comparisons, PAIR), list(METRICS)
+    return sorted(comparisons, key=lambda row: (*order(row), metrics.index(row.metric)))
 
 
 def _names(metric: str) -> tuple[str, ...]:
@@ -152,7 +139,7 @@ def comparisons_table(comparisons: Sequence[PooledComparison]) -> Table:
     columns = (
         text_column("data", "section"),
         Column(Cell("against"), ("baseline",), "section"),
-        *_places()[1:],
+        *place_columns()[1:],
         text_column("student", "key"),
         text_column("metric"),
         Column(Cell("difference"), ("difference", "low", "high")),

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from report.summaries import HIGHER, concept_maps
+from report.summaries import HIGHER, concept_maps, summary
 
+from kdprobe.report import comparison_json, write_tables
 from kdprobe.report.comparison import map_arrays
 
 SETTINGS = (
@@ -69,12 +71,13 @@ def write_results(folder, networks=FEW, *, seeds=3, settings=SETTINGS, epochs=6,
 
 
 def write_experiment(folder, names=("baseline", "student-feature"), images=2) -> Path:
-    """A folder with tables/concept_maps.npz, photographs in it, and comparison.json of nothing."""
-    (Path(folder) / "tables").mkdir(parents=True)
+    """The folder of an experiment with seed 4: comparison.json, and tables with photographs among them."""
+    folder = Path(folder)
     maps = tuple(concept_maps(list(names), range(1, 7), seed=k) for k in range(images))
-    np.savez(Path(folder) / "tables" / "concept_maps.npz", **map_arrays(maps))
-    (Path(folder) / "comparison.json").write_text(json.dumps({}), encoding="utf-8")
-    return Path(folder)
+    record = replace(summary(1), maps=maps, settings={"config": {"seed": 4}})
+    write_tables(record, folder / "tables")
+    (folder / "comparison.json").write_text(json.dumps(comparison_json(record)), encoding="utf-8")
+    return folder
 
 
 def _put(tables, table, head, **columns) -> None:
@@ -122,9 +125,13 @@ def _add_network(tables, own, epochs, lift, rng, order) -> None:
         foreground = max(0.1, 0.4 + (14 + 5 * lift + shift) * rise - 0.5 * max(0, k - 4) + rng.normal(0, 0.4))
         background = max(0.1, 0.9 + (13 - 2 * lift - shift) * rise + rng.normal(0, 0.4))
         share = foreground / (foreground + background) if k else float("nan")
-        for metric, value, half in (
-            ("n_foreground", foreground, 1.5), ("n_background", background, 1.6), ("relevance_ratio", share, 0.04),
-        ):  # fmt: skip
+        counted = {
+            "n_foreground": (foreground, 1.5),
+            "n_background": (background, 1.6),
+            "relevance_ratio": (share, 0.04),
+        }
+        for metric, (value, half) in (counted | {"accuracy": (accuracy, float("nan"))}).items():
+            n = 40 if metric in counted else ""
             _put(
                 tables,
                 "curves",
@@ -134,21 +141,10 @@ def _add_network(tables, own, epochs, lift, rng, order) -> None:
                 metric=metric,
                 value=value,
                 **_ends(value, half),
-                n=40,
+                n=n,
             )
+        for metric, (value, _) in counted.items():
             _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric=metric, value=value)
-        _put(
-            tables,
-            "curves",
-            own,
-            epoch=k,
-            path=path,
-            metric="accuracy",
-            value=accuracy,
-            low="",
-            high="",
-            n="",
-        )
         _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric="stability_so_far",
              value=1 - 0.3 * rise if k else float("nan"))  # fmt: skip
         _put(tables, "accuracy", own, epoch=k, accuracy=accuracy, metric="path", value=path)

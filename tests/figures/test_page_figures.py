@@ -1,29 +1,16 @@
 """The scripts in figures/: in both widths the texts keep apart, n and units are said, the bytes are the same twice."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from figures.result_tables import FEW, LONG, MANY, SETTINGS, write_experiment, write_results
+from figures.scripts import SCRIPTS, load
 from matplotlib.text import Text
 from plots.layout import faults, texts
 
 import kdprobe.report.figure_script as shared
 
-SCRIPTS = {
-    "concept_curves": "curves",
-    "concept_sets": "sets",
-    "entropy_histograms": "histograms",
-    "peak_epochs": "peaks",
-    "detours": "forgetting",
-    "overlap": "overlap",
-    "accuracy": "accuracy",
-    "margins": "margins",
-    "layers": "comparisons",
-    "sensitivity": "sensitivity",
-}
 ALL = (*SCRIPTS, "concept_strips")
 CASES = {
     "few": {},
@@ -37,14 +24,6 @@ CASES = {
 }
 SLOW = ("many", "two epochs")
 MILLIMETRES = {"one": 88, "two": 180}
-
-
-def load(script):
-    path = Path(__file__).parents[2] / "figures" / f"{script}.py"
-    spec = importlib.util.spec_from_file_location(f"figure_{script}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +102,7 @@ def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(results, drawn,
     {
         "concept_curves": ("40 images of each of 3 seeds", "thick: mean of the seeds"),
         "concept_sets": ("40 images of each of 3 seeds", "mean share"),
-        "entropy_histograms": ("cells in a histogram", "Margin b = 0.2 nats", "3 seeds"),
+        "entropy_histograms": ("cells in a histogram", "Margin b = 0.2 nats", "3 seeds; filled: their mean"),
         "peak_epochs": (
             "40 images of each of 3 seeds",
             "mean and std over images",
@@ -135,7 +114,7 @@ def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(results, drawn,
         "margins": ("117 images and 3 seeds", "95 % intervals"),
         "layers": ("nested in 3 seeds", "n = 118 images"),
         "sensitivity": ("Student − baseline", "95 % intervals", "3 seeds, n = 118 images"),
-        "concept_strips": ("2 images", "H < H̄ − b"),
+        "concept_strips": ("conv, seed 0. 2 images", "H < H̄ − b"),
     }.items(),
 )
 def test_the_small_print_says_the_setting_n_and_what_the_bands_are(results, drawn, script, words):
@@ -210,7 +189,7 @@ def test_a_missing_column_is_one_sentence_that_names_it(results, tmp_path, capsy
 def test_strips_of_an_experiment_stand_beside_its_photographs(tmp_path, drawn, capsys):
     folder = write_experiment(tmp_path / "run")
     ((figure, _),) = drawn("concept_strips", folder, "--column", "one")
-    assert faults(figure) == []
+    assert faults(figure) == [] and figure.get_supxlabel().startswith("seed 4. 2 images")
     ((blank, _),) = drawn(
         "concept_strips", write_results(tmp_path / "res", settings=SETTINGS[:1]), "--column", "one"
     )

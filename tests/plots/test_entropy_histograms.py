@@ -42,6 +42,20 @@ def test_a_thin_step_per_seed_holds_that_seeds_numbers(ax):
     np.testing.assert_allclose([s.edges for s in steps], [A.edges, B.edges])
 
 
+def test_no_bound_is_drawn_where_no_h_bar_holds_for_all_images():
+    own = [h._replace(baseline_entropy=float("nan")) for h in (A, A._replace(cells="background"))]
+    figure = entropy_histograms_figure(own)
+    (ax,) = figure.axes
+    assert not ax.lines and ax.get_xlim() == (-3.0, -2.8)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "foreground cells",
+        "background cells",
+    ]
+    said = figure.get_supxlabel().replace("\n", " ")
+    assert "No bound is drawn below which a cell is a concept: every image has an H̄ of its own" in said
+    assert "of its own" not in entropy_histograms_figure([A]).get_supxlabel()
+
+
 def test_nothing_to_draw_is_one_clear_sentence():
     with pytest.raises(InputError, match="at least one network"):
         entropy_histograms_figure([])

@@ -81,6 +81,34 @@ def test_layers_stand_in_their_order_with_both_values_and_the_sign_of_the_verdic
         layers_figure([], "student-kd")
 
 
+def test_a_metric_that_one_layer_lacks_leaves_the_row_of_that_layer_empty():
+    found = [
+        comparison("conv", 0.5, 0.55, "contradicted", "n_foreground"),
+        comparison("fc1", 0.7, 0.6, "supported", "n_foreground"),
+        comparison("fc1", 0.8, 0.9, "supported", "stability"),
+        comparison("fc2", 0.4, 0.3, "undecided", "stability"),
+    ]
+    counts, stability = layers_figure(found, "student-kd").axes
+    assert [label.get_text() for label in counts.get_yticklabels()] == ["conv", "fc1", "fc2"]
+    for ax, rows, signs in (
+        (counts, {0, 1}, [("✗", 0), ("✓", 1)]),
+        (stability, {1, 2}, [("✓", 1), ("?", 2)]),
+    ):
+        assert ax.get_ylim() == (2.5, -0.5)
+        assert {round(line.get_ydata()[0]) for line in ax.lines if line.get_marker() != "None"} == rows
+        assert [(t.get_text(), t.get_position()[1]) for t in ax.texts] == signs
+
+
+def test_layers_and_margins_without_values_say_so():
+    nothing = Interval(NAN, NAN, NAN, 0)
+    found = [LayerComparison("fc1", "stability", nothing, nothing, "undecided")]
+    (ax,) = layers_figure(found, "student-kd").axes
+    assert [t.get_text() for t in ax.texts] == ["no values", "?"]
+    values = dict.fromkeys(MARGIN_METRICS, (NAN, NAN))
+    figure = margins_figure([MarginCurve("s", "student", (0.1, 0.2), values, 1, (0, 0))], {"s": nothing})
+    assert [[t.get_text() for t in ax.texts] for ax in figure.axes] == [["no values"]] * 4
+
+
 def test_curves_over_the_margin_and_their_area_are_the_records():
     values = {metric: np.array([1.0, 2.0, 1.5]) * (k + 1) for k, metric in enumerate(MARGIN_METRICS)}
     curve = MarginCurve("s", "student", (0.1, 0.2, 0.3), values, 3, (40, 39))

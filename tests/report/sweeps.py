@@ -5,6 +5,8 @@ from report.summaries import HIGHER, NAN
 
 from kdprobe.records import Interval, PooledComparison
 from kdprobe.report import NetworkValue
+from kdprobe.report.forms import csv_bytes
+from kdprobe.report.sweep_files import NETWORK_COLUMNS
 
 SCALE = (16.0, 11.0, 0.6, 0.6, 0.2, 0.04, 0.7)
 
@@ -74,3 +76,13 @@ def networks(seeds=(0, 1, 2), places=PLACES, seed=0):
                     interval = Interval(value, 0.9 * value, 1.2 * value, int(rng.integers(36, 41)))
                     rows.append(NetworkValue(*place, name, role, number, accuracy, metric, interval))
     return rows
+
+
+def networks_csv(rows) -> bytes:
+    """The file networks.csv of these records."""
+    fields = (
+        [getattr(row, name) for name in NETWORK_COLUMNS[:-4]]
+        + [row.value.value, row.value.low, row.value.high, row.value.n]
+        for row in rows
+    )
+    return csv_bytes(NETWORK_COLUMNS, fields)

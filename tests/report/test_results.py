@@ -60,7 +60,11 @@ def test_lines_stand_in_the_order_of_the_epochs(path):
         ("value,low", "worth,low", "has no column 'value', only data"),
         ("2.5,2.0", "high,2.0", "line 2: value is 'high', not a number"),
         (",2.5,2.0,3.0,9", ",2.5", "line 2, has too few fields"),
-        (TABLE, TABLE.splitlines()[0], "holds no rows"),
+        (TABLE, TABLE.splitlines()[0] + "\n", "holds no rows"),
+        (TABLE, TABLE[:-1], "line 5, has no end"),
+        ("1.5,9\n", "1.5,9,9\n", "line 4, has too many fields"),
+        ("2.5,2.0", "inf,2.0", "line 2: value is 'inf', not a number"),
+        ("0,0,,,,0", "0,,,,,0", "line 3: epoch is empty"),
         (TABLE, "", "has no column 'data', only none"),
     ],
 )

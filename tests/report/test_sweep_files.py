@@ -6,11 +6,13 @@ from math import inf
 
 import pytest
 from report.summaries import NAN
-from report.sweeps import comparisons, networks
+from report.sweeps import comparisons, networks, networks_csv
 
+from kdprobe.analysis.knowledge import COLUMNS
 from kdprobe.errors import DataError, InputError
 from kdprobe.records import Interval
-from kdprobe.report import comparisons_csv, networks_csv, read_comparisons, read_networks
+from kdprobe.report import comparisons_csv, read_comparisons, read_networks
+from kdprobe.report.sweep_files import NETWORK_COLUMNS
 
 FILES = {
     "comparisons.csv": (comparisons_csv, read_comparisons, comparisons),
@@ -43,9 +45,8 @@ def test_the_columns_are_the_agreed_ones():
         "baseline_low,baseline_high,difference,low,high,images_low,images_high,p_permutation,p_wilcoxon,p_nested,p_holm,"
         "effect,detectable,verdict\n"
     )
-    assert networks_csv([]).decode() == (
-        "data,model,layer,network,role,seed,accuracy,metric,value,low,high,n\n"
-    )
+    assert ",".join(NETWORK_COLUMNS) == "data,model,layer,network,role,seed,accuracy,metric,value,low,high,n"
+    assert COLUMNS["networks"] == NETWORK_COLUMNS
 
 
 @pytest.mark.parametrize("rows", [[], comparisons(), comparisons(1), awkward()])
@@ -89,6 +90,7 @@ def test_what_one_line_cannot_hold_is_refused():
 
 DAMAGE = {
     "no column": lambda lines: [lines[0].replace("metric", "metrics"), *lines[1:]],
+    "a column more": lambda lines: [lines[0] + ",more", *(line + ",1" for line in lines[1:])],
     "no head": lambda lines: lines[1:],
     "a field less": lambda lines: [*lines[:2], lines[2].split(",", 1)[1], *lines[3:]],
     "a field more": lambda lines: [*lines[:2], lines[2] + ",1", *lines[3:]],

@@ -2,24 +2,26 @@
 
 import runpy
 from dataclasses import replace
+from errno import ENOSPC
 from math import isnan
 from pathlib import Path
 
 import pytest
 from report.summaries import HIGHER, NAN
-from report.sweeps import PLACES, comparisons, networks
+from report.sweeps import PLACES, comparisons, networks, networks_csv
 from report.table_readers import csv_rows, plain_tex
 
+from kdprobe.errors import SnapshotError
 from kdprobe.report import (
     big_table,
     comparisons_csv,
     comparisons_table,
-    networks_csv,
     table_csv,
     table_latex,
     write_sweep_tables,
 )
 from kdprobe.report.sweep_tables import SHOWN, p_text
+from kdprobe.storage import atomic
 
 SIX = [metric for metric in HIGHER if metric != "learning_distance_var"]
 SCRIPT = Path(__file__).parents[2] / "analyses" / "sweep_tables.py"
@@ -106,6 +108,18 @@ def test_a_sweep_without_students_has_tables_without_rows(tmp_path):
     for path in write_sweep_tables([], [], tmp_path):
         assert path.stat().st_size > 0
     assert csv_rows((tmp_path / "table.csv").read_bytes()) == []
+
+
+def test_a_full_disk_leaves_the_old_tables_whole(tmp_path, monkeypatch):
+    before = {path: path.read_bytes() for path in write_sweep_tables(comparisons(), networks(), tmp_path)}
+
+    def full(descriptor, data):
+        raise OSError(ENOSPC, "no room")
+
+    monkeypatch.setattr(atomic, "write_all", full)
+    with pytest.raises(SnapshotError, match=r"Cannot write .*table\.tex: no room"):
+        write_sweep_tables(comparisons(1), networks(), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_script_reads_the_two_files_and_writes_the_same_bytes(tmp_path, capsys):
