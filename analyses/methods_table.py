@@ -11,6 +11,7 @@ alone. One seed: the intervals leave out how much another seed would move the ne
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from analyses.pool_seeds import write_table
+from kdprobe.errors import KdprobeError
 from kdprobe.experiment import ExperimentConfig, run_experiment
 from kdprobe.experiment.folders import config_of
 from kdprobe.metrics import METRICS
@@ -80,7 +82,7 @@ def table(
         write_table(out, rows_of(read_json(folder / "comparison.json"), config.seed))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,14 +93,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=55.0, help="begin nothing new after so many")
     parser.add_argument("--folder", type=Path, required=True, help="folder of the experiment")
     parser.add_argument("--out", type=Path, required=True, help="the table")
-    options = parser.parse_args()
-    config = config_of(options.config)
-    if options.root is not None:
-        config = replace(config, data=replace(config.data, root=options.root))
+    options = parser.parse_args(arguments)
     methods = options.methods or [name for name in list_recipes() if name != "baseline"]
     until = time.monotonic() + 60 * options.minutes
-    table(config, methods, options.few, options.folder, options.out, until)
+    try:
+        config = config_of(options.config)
+        if options.root is not None:
+            config = replace(config, data=replace(config.data, root=options.root))
+        table(config, methods, options.few, options.folder, options.out, until)
+    except KdprobeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,11 +13,13 @@ At three seeds it is too narrow where seeds differ much and too wide where they 
 """
 
 import argparse
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kdprobe.analysis import Unit, pooled_comparisons
+from kdprobe.errors import KdprobeError
 from kdprobe.experiment import read_config
 from kdprobe.experiment.setup import load_material, with_image_size
 from kdprobe.experiment.sweep.plan import Planned
@@ -32,9 +34,8 @@ def unit(folder: Path) -> Unit:
     """The finished experiment in `folder`, over the images usable in all networks."""
     config = with_image_size(read_config(folder))
     layer = config.measure.layer
-    planned = Planned(
-        "data", "model", config.seed, config, (layer,), folder
-    )  # one name for all: to be pooled
+    named = {"data": "data", "model": "model"}  # the same for all: to be pooled
+    planned = Planned(**named, seed=config.seed, config=config, layers=(layer,), folder=folder)
     material = load_material(config)
     return unit_of(planned, config, material, measurables(planned, config, material))
 
@@ -67,7 +68,7 @@ def _row(found: PooledComparison) -> dict[str, object]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -75,15 +76,20 @@ def main() -> None:
         "folders", nargs="+", type=Path, help="finished experiments that differ in their seed"
     )
     parser.add_argument("--out", type=Path, required=True, help="stem of the two tables")
-    options = parser.parse_args()
-    summary = pooled(unit(folder) for folder in options.folders)
-    comparisons = {folder: read_json(folder / "comparison.json") for folder in options.folders}
+    options = parser.parse_args(arguments)
+    try:
+        summary = pooled(unit(folder) for folder in options.folders)
+        comparisons = {folder: read_json(folder / "comparison.json") for folder in options.folders}
+    except KdprobeError as error:
+        print(error, file=sys.stderr)
+        return 2
     seeds = {folder: comparisons[folder]["settings"]["config"]["seed"] for folder in options.folders}
     rows = [
         {"seed": seeds[folder], **c} for folder in options.folders for c in comparisons[folder]["comparisons"]
     ]
     write_table(Path(f"{options.out}_seeds.csv"), rows)
     write_table(Path(f"{options.out}_pooled.csv"), summary)
+    return 0
 
 
 def write_table(path: Path, rows: list[dict]) -> None:
@@ -97,4 +103,4 @@ def write_table(path: Path, rows: list[dict]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

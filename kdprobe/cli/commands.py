@@ -24,11 +24,7 @@ def run(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int
     out, config = options.run.out, _config(parser, with_preset(parser, arguments, options))
     _print(run_experiment(config, out))
     _print_places(Path(out))
-    failed = failed_writes(config, out)
-    if failed:
-        what = "snapshots, resume points or log lines"
-        print(f"{failed} {what} could not be written (disk full?): see the notes of the report.")
-    return 3 if failed else 0
+    return _told(failed_writes(config, out), "the notes of the report")
 
 
 def measure(parser: ArgumentParser, arguments: list[str], options: Namespace) -> int:
@@ -65,10 +61,22 @@ def sweep(_parser: ArgumentParser, _arguments: list[str], options: Namespace) ->
         print(plan_table(list(sweep_ahead(config, folder)), folder))
         return 0
     failed = run_sweep(config, folder, minutes=asked.minutes)
-    if any(planned.counted(layer) for planned in plan_sweep(config, folder) for layer in planned.layers):
+    counted = [planned for planned in plan_sweep(config, folder) if any(map(planned.counted, planned.layers))]
+    if counted:
         publish_sweep(folder, folder / "tables")
         print(f"tables      {folder / 'tables'}")
-    return 1 if failed else 0
+    unwritten = sum(failed_writes(planned.config, planned.folder) for planned in counted)
+    code = _told(unwritten, "notes.csv of the tables")
+    return 1 if failed else code
+
+
+def _told(unwritten: int, where: str) -> int:
+    """Says how much could not be written; the exit code."""
+    if not unwritten:
+        return 0
+    what = "snapshots, resume points or log lines"
+    print(f"{unwritten} {what} could not be written (disk full?): see {where}.")
+    return 3
 
 
 def _root(text: str) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 import``.
 
 Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged, or some of a ``sweep`` failed; 2 after one
-sentence on what was wrong; 3 if ``run`` ended but could not write some snapshots; 130 after Ctrl-C. Nothing heavy is
-imported before a command is known.
+sentence on what was wrong; 3 if ``run`` or ``sweep`` ended but could not write some snapshots; 130 after Ctrl-C.
+Nothing heavy is imported before a command is known.
 """
 
 import sys

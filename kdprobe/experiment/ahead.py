@@ -1,6 +1,6 @@
 """What is ahead of an experiment: its time, tried out on the spot, and its disk space; only what is not done yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,17 +24,18 @@ def ahead(
     found: list[Member],
     folder: Path,
     layers: Sequence[str] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Forecast:
-    """Tries out a training step, and an estimate at each of `layers` (None: the config's). Checks them on the way."""
+    """Tries out a training step, and an estimate at each of `layers` (None: the config's). Checks them on the way.
+
+    With `say`, a layer that cannot be measured is told to it and counts nothing, as long as another one can be; else
+    its error is raised.
+    """
     costs = Costs(
         config, material, lambda m: seconds_per_epoch(m, material.train, material.test, config.training)
     )
-    training, measuring, disk = 0.0, 0.0, 10_000_000
-    for layer in layers or (config.measure.layer,):
-        measured = replace(config, measure=replace(config.measure, layer=layer))
-        seconds, maps = _measuring(measured, material, found)
-        measuring += seconds
-        disk += maps
+    measuring, maps = _at_layers(config, material, found, layers or (config.measure.layer,), say)
+    training, disk = 0.0, 10_000_000 + maps
     unfinished = [member for member in found if member.record() is None]
     if unfinished:
         disk += costs.resume(unfinished)
@@ -46,6 +47,31 @@ def ahead(
         disk += _epochs(config, member, points.epoch())[0] * costs.snapshot(member)
         disk += connector_bytes(config, material, member, teachers, points.epoch())
     return Forecast(training, measuring, disk, free_bytes(folder))
+
+
+def _at_layers(
+    config: ExperimentConfig,
+    material: Material,
+    found: list[Member],
+    layers: Sequence[str],
+    say: Callable[[str], None] | None,
+) -> tuple[float, int]:
+    """Seconds and bytes of the maps at `layers` that are not there yet."""
+    seconds, disk, failed = 0.0, 0, []
+    for layer in layers:
+        try:
+            own = _measuring(replace(config, measure=replace(config.measure, layer=layer)), material, found)
+        except Exception as error:  # the user's own network runs inside; raised below, or said
+            if say is None:
+                raise
+            failed.append((layer, error))
+        else:
+            seconds, disk = seconds + own[0], disk + own[1]
+    if len(failed) == len(layers):
+        raise failed[0][1]
+    for layer, error in failed:
+        say(f"Layer {layer!r} cannot be measured: {' '.join(str(error).split())}")
+    return seconds, disk
 
 
 def _measuring(config: ExperimentConfig, material: Material, found: list[Member]) -> tuple[float, int]:

@@ -20,9 +20,7 @@ def architecture(
     teacher = config.teacher
     inherited = config.model_options if teacher.model is None else {}
     options = {**inherited, **teacher.model_options}
-    if (
-        teacher.pretrained and initial_weights(role, network) != "learner"
-    ):  # other draws begin like the teacher
+    if teacher.pretrained and initial_weights(role, network) != "learner":  # others begin like the teacher
         options["pretrained"] = teacher.pretrained
     return teacher.model or config.model, options
 

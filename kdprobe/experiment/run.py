@@ -1,6 +1,6 @@
 """``kdprobe run``: from data to report. What is finished is found again, what is not is done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -59,15 +59,22 @@ def train_experiment(
 
 @contextmanager
 def trained(
-    config: ExperimentConfig, folder: Path, say: Say, show_progress: bool
+    config: ExperimentConfig,
+    folder: Path,
+    say: Say,
+    show_progress: bool,
+    layers: Sequence[str] | None = None,
 ) -> Iterator[tuple[ExperimentConfig, Material, list[Member]]]:
-    """The settled config, the data and the trained networks; inside, no other process works in `folder`."""
+    """The settled config, the data and the trained networks; inside, no other process works in `folder`.
+
+    `layers`: where the networks will be measured, None: the config's alone; one of them at least must be measurable.
+    """
     with ExitStack() as stack:
         there = folder.is_dir()
         if there:
             stack.enter_context(sole_run(folder))
         config = settled(config, folder)
-        found, material = _prepared(config, folder, say)
+        found, material = _prepared(config, folder, say, layers)
         if not there:
             make_folder(folder)
             stack.enter_context(sole_run(folder))
@@ -84,7 +91,9 @@ def failed_writes(config: ExperimentConfig, folder: str | Path) -> int:
     return sum(record.get(kind, 0) for record in records if record is not None for kind in kinds)
 
 
-def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Member], Material]:
+def _prepared(
+    config: ExperimentConfig, folder: Path, say: Say, layers: Sequence[str] | None
+) -> tuple[list[Member], Material]:
     """The networks and the data, once all that can be known beforehand has been looked at; writes nothing."""
     found = members(config, folder)
     material = load_material(config)
@@ -100,7 +109,7 @@ def _prepared(config: ExperimentConfig, folder: Path, say: Say) -> tuple[list[Me
         say(note)
     _check_counting(config, found)
     say(_headline(config, material, found))
-    say(ahead(config, material, found, folder).checked().sentence())
+    say(ahead(config, material, found, folder, layers, say).checked().sentence())
     return found, material
 
 

@@ -38,9 +38,8 @@ class Origin:
     folder: Path | None = None
     file: Path | None = None
     elsewhere: bool = False  #: no network of this experiment
-    assumed: bool = (
-        False  #: the weights do not say of which architecture they are: it is taken to be the teacher's
-    )
+    #: whether the weights do not say of which architecture they are: it is taken to be the teacher's
+    assumed: bool = False
 
     def snapshot(self, epoch: int) -> Snapshot:
         """The weights after `epoch`, every byte verified. Raises SnapshotError if they are damaged or gone."""

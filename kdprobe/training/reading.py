@@ -55,9 +55,7 @@ class Reading:
             with captured(network, layers[:-1]) as taps:
                 last = truncated_forward(network, layers[-1], images)
             values = {layer: tap.value for layer, tap in taps.items()} | {layers[-1]: last}
-        except (
-            LayerError
-        ):  # one of them comes later than the last one named: then the pass must not end there
+        except LayerError:  # one comes later than the last one named: the pass must not end there
             self._cuts = False
             return self.whole(network, images, wanted, labels)
         return self._named(wanted, None, values)

@@ -136,9 +136,7 @@ def _lost(point: ResumePoint, snapshots: SnapshotStore, sound: set[str]) -> str 
     """Which snapshot of `point` is gone or damaged, in a sentence; None if none. `sound`: those known to be valid."""
     for name in point.snapshots:
         path = snapshots.folder / f"{name}.h5"
-        if name in sound or not is_snapshot_file(
-            path
-        ):  # what else older versions noted is none of a training's
+        if name in sound or not is_snapshot_file(path):  # older versions noted what is none of a training's
             continue
         if not os.path.lexists(path):
             return f"the snapshot {name} is missing."

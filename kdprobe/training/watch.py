@@ -119,9 +119,8 @@ class Progress(L.Callback):
 
     def __init__(self, label: str, batches: int, done: int = 0) -> None:
         look = {"unit": "batch", "leave": False, "dynamic_ncols": True}
-        self.bar = tqdm(
-            total=batches, initial=done, desc=label, disable=None, **look
-        )  # None: only in a terminal
+        hidden = None  # unless there is a terminal
+        self.bar = tqdm(total=batches, initial=done, desc=label, disable=hidden, **look)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: StageModule) -> None:
         self.bar.set_postfix_str(f"epoch {pl_module.epoch}", refresh=False)

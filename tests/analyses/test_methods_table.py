@@ -69,3 +69,10 @@ def test_time_that_is_up_leaves_a_table_of_what_is_done(tmp_path, monkeypatch, c
 def test_methods_that_do_not_exist_stop_it_at_once(tmp_path):
     with pytest.raises(ConfigError, match="dkd"):
         table(ExperimentConfig(), ["dkdd"], 1, tmp_path / "run", tmp_path / "t.csv", until=1e9)
+
+
+def test_a_config_that_is_none_gives_one_sentence(tmp_path, capsys):
+    out = ["--folder", str(tmp_path / "run"), "--out", str(tmp_path / "t.csv")]
+    assert methods_table.main(["--config", str(tmp_path / "none.yaml"), *out]) == 2
+    said = capsys.readouterr().err
+    assert "none.yaml cannot be read as a config" in said and said.count("\n") == 1

@@ -52,10 +52,9 @@ def test_learning_distances_are_compared_where_both_networks_have_the_same_epoch
     assert seeds["n_foreground"] == 3 and seeds["learning_distance_mean"] == seeds["stability"] == 2
 
 
-def test_tables_of_finished_experiments(experiment, tmp_path, read, monkeypatch):
+def test_tables_of_finished_experiments(experiment, tmp_path, read):
     out = tmp_path / "tables"
-    monkeypatch.setattr("sys.argv", ["pool_seeds", str(experiment), str(experiment), "--out", str(out)])
-    main()
+    assert main([str(experiment), str(experiment), "--out", str(out)]) == 0
     rows, summary = read(f"{out}_seeds.csv"), read(f"{out}_pooled.csv")
     assert len(rows) == 2 * len(METRICS) and [row["metric"] for row in summary] == list(METRICS)
     columns = (
@@ -67,3 +66,10 @@ def test_tables_of_finished_experiments(experiment, tmp_path, read, monkeypatch)
         parts = [one.values(name).values[row["metric"]] for name in ("student-feature", "baseline")]
         assert float(row["difference"]) == pytest.approx(float((parts[0] - parts[1]).mean()), rel=1e-5)
         assert (row["seeds"], row["n"]) == ("2", str(2 * len(one.ids)))
+
+
+def test_a_folder_that_is_no_experiment_gives_one_sentence_and_no_table(tmp_path, capsys):
+    assert main([str(tmp_path / "none"), "--out", str(tmp_path / "tables")]) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "none") in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -53,14 +53,14 @@ class Planned:
             if known is None:
                 return None
             settings = filled(ExperimentConfig, known["settings"])
-            now = filled(ExperimentConfig, self._decides(layer)["settings"])
+            now = filled(ExperimentConfig, self.decides(layer)["settings"])
         except (SnapshotError, ConfigError, KeyError, TypeError):
             return None
         same = replace(settings, students=[]) == replace(now, students=[])
         if not same or not set(settings.students) <= set(now.students):
             return None
         config = replace(self.config, students=[s for s in now.students if s in settings.students])
-        networks = self._decides(layer, config)
+        networks = self.decides(layer, config)
         return at_layer(config, layer) if known == {**networks, "settings": known["settings"]} else None
 
     def done(self, layer: str) -> bool:
@@ -75,10 +75,13 @@ class Planned:
 
     def finish(self, layer: str, found: dict[str, Any]) -> None:
         """Writes what was found at `layer`; it is done then."""
-        write_json(self.result(layer), {**found, "decided": self._decides(layer)})
+        write_json(self.result(layer), {**found, "decided": self.decides(layer)})
 
-    def _decides(self, layer: str, config: ExperimentConfig | None = None) -> dict[str, Any]:
-        """What decides the numbers at `layer`, but for what lies in the data's own folder."""
+    def decides(self, layer: str, config: ExperimentConfig | None = None) -> dict[str, Any]:
+        """What decides the numbers at `layer`, but for what lies in the data's own folder; as JSON has it.
+
+        `config`: one with fewer students; None: that of the experiment.
+        """
         config = self.config if config is None else config
         settings = asdict(at_layer(config, layer))
         del settings["report"], settings["data"]["root"]

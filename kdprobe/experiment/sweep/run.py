@@ -64,7 +64,7 @@ def _run(
     say: Say,
     show_progress: bool,
 ) -> None:
-    with trained(planned.config, planned.folder, say, show_progress) as (settled, material, found):
+    with trained(planned.config, planned.folder, say, show_progress, todo) as (settled, material, found):
         for layer in todo:
             if late():
                 return

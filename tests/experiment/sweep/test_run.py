@@ -1,5 +1,6 @@
 """A sweep of small experiments: what it does, what it does not do twice, and what a failure costs."""
 
+import csv
 import dataclasses
 import shutil
 from html import unescape
@@ -12,10 +13,12 @@ from experiment.quick import untried
 from PIL import Image
 
 from kdprobe.analysis import pooled_comparisons
+from kdprobe.analysis.knowledge import COLUMNS, knowledge_tables
 from kdprobe.cli.main import main
-from kdprobe.errors import ConfigError, TrainingError
+from kdprobe.errors import ConfigError, LayerError, TrainingError
 from kdprobe.experiment import read_config, run_experiment, sweep_units
 from kdprobe.experiment.folders import config_of
+from kdprobe.experiment.forecast import duration
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.setup import load_material
 from kdprobe.experiment.sweep import (
@@ -30,7 +33,7 @@ from kdprobe.experiment.sweep import (
 from kdprobe.metrics import METRICS
 from kdprobe.report import read_comparisons, read_networks
 from kdprobe.report.comparison import read_maps
-from kdprobe.storage import read_json
+from kdprobe.storage import read_json, write_json
 
 SWEEP = SweepConfig(
     data={
@@ -162,11 +165,39 @@ def test_what_fails_is_named_costs_the_others_nothing_and_is_tried_again(tmp_pat
     assert failed == [] and any("teacher: trained before" in sentence for sentence in said)
 
 
-def test_a_layer_that_cannot_be_measured_costs_the_other_layers_nothing(tmp_path):
-    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=["fc1", "fc9", "fc2"])
-    failed, _said = swept(one, tmp_path)
+@pytest.mark.parametrize("layers", [["fc1", "fc9", "fc2"], ["fc9", "fc1", "fc2"]])
+def test_a_layer_that_cannot_be_measured_costs_the_other_layers_nothing(tmp_path, layers):
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=layers)
+    failed, said = swept(one, tmp_path)
     assert len(failed) == 1 and "two, small, seed 0, fc9: VGGSmall has no layer 'fc9'" in failed[0]
     assert [unit.layer for unit in sweep_units(tmp_path)] == ["fc1", "fc2"]
+    warned = next(
+        place for place, text in enumerate(said) if text.startswith("Layer 'fc9' cannot be measured:")
+    )
+    assert warned < next(place for place, text in enumerate(said) if ": trained, accuracy" in text)
+    with pytest.raises(LayerError, match="VGGSmall has no layer 'fc9'"):
+        list(sweep_ahead(one, tmp_path / "new"))
+
+
+def test_without_any_layer_that_can_be_measured_nothing_is_trained(tmp_path):
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=["fc9", "fc8"])
+    failed, _said = swept(one, tmp_path)
+    assert len(failed) == 1 and failed[0].startswith("two, small, seed 0: VGGSmall has no layer 'fc9'")
+    assert not list(tmp_path.rglob("networks"))
+
+
+def test_the_forecast_of_an_experiment_covers_all_layers_that_are_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 100.0)
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=["fc1"])
+    told = []
+    for layers in (["fc1"], ["fc1", "fc2", "conv"]):
+        more = dataclasses.replace(one, layers=layers)
+        (ahead,) = sweep_ahead(more, tmp_path)
+        _, said = swept(more, tmp_path)
+        (sentence,) = [text for text in said if text.startswith("About ")]
+        assert f"and {duration(ahead.measuring_seconds)} of measuring" in sentence
+        told.append(ahead.measuring_seconds)
+    assert told[0] > 0 and told[1] == 2 * told[0]  # fc1 is done by then
 
 
 def test_when_time_is_up_nothing_new_begins(tmp_path):
@@ -187,11 +218,20 @@ def test_the_plan_counts_what_is_left_and_writes_nothing(finished, tmp_path):
     fresh = list(sweep_ahead(SWEEP, tmp_path / "out"))
     assert [(each.data, each.units, each.done) for each in fresh] == [("three", 4, 0), ("two", 4, 0)]
     assert all(each.disk_bytes > 0 for each in fresh) and not (tmp_path / "out").exists()
-    longer = dataclasses.replace(SWEEP, seeds=[0, 1, 2])
+    longer, there = dataclasses.replace(SWEEP, seeds=[0, 1, 2]), contents(finished)
     ahead = list(sweep_ahead(longer, finished))
+    assert contents(finished) == there
     assert [(each.units, each.done) for each in ahead] == [(6, 4), (6, 4)]
     assert ahead[0].disk_bytes == fresh[0].disk_bytes // 2
     assert [each.disk_bytes for each in sweep_ahead(SWEEP, finished)] == [0, 0]
+
+
+def contents(folder):
+    """Every file and folder in `folder`, with its bytes and when it was written."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in [folder, *folder.rglob("*")]
+    }
 
 
 def test_the_command_line_runs_it_and_shows_the_plan(tmp_path, capsys, monkeypatch):
@@ -204,9 +244,27 @@ def test_the_command_line_runs_it_and_shows_the_plan(tmp_path, capsys, monkeypat
     assert not (tmp_path / "out").exists()
     assert main(arguments) == 0
     assert str(tmp_path / "out" / "tables") in capsys.readouterr().out
+    more = dataclasses.replace(one, seeds=[0, 1], layers=["fc1", "fc2"])
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump(dataclasses.asdict(more)))
+    there = contents(tmp_path)
+    assert main(["sweep", str(tmp_path / "more.yaml"), "--out", str(tmp_path / "out"), "--dry-run"]) == 0
+    assert "1 of 4 units (seed and layer) done" in capsys.readouterr().out and contents(tmp_path) == there
     assert read_config(tmp_path / "out" / "two" / "small" / "seed-0").measure.layer == "fc1"
     assert main([*arguments, "--root", "two"]) == 2
     assert "Expected --root as NAME=DIR, got 'two'" in capsys.readouterr().err
+
+
+def test_what_could_not_be_written_is_said_with_an_exit_code_of_its_own(finished, tmp_path, capsys):
+    shutil.copytree(finished, tmp_path / "out")
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(dataclasses.asdict(SWEEP)))
+    arguments = ["sweep", str(tmp_path / "sweep.yaml"), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0 and "could not be written" not in capsys.readouterr().out
+    for seed, kind in ((0, "failed_snapshots"), (1, "failed_notes")):
+        path = tmp_path / "out" / "two" / "small" / f"seed-{seed}" / "networks" / "teacher" / "run.json"
+        write_json(path, {**read_json(path), kind: 2})
+    assert main(arguments) == 3
+    said = capsys.readouterr().out
+    assert "4 snapshots, resume points or log lines could not be written (disk full?): see notes.csv" in said
 
 
 def test_an_experiment_of_it_can_be_opened_by_the_other_commands(finished):
@@ -236,6 +294,23 @@ def test_the_tables_are_those_of_the_finished_units(finished, published):
             assert told[unit.data, unit.layer, unit.seed, name] == pytest.approx(
                 float(values.mean()), rel=1e-12
             )
+
+
+def test_tables_hold_numbers_exactly_and_nothing_for_what_is_missing(finished, published):
+    folder, _ = published
+    for name, rows in knowledge_tables(sweep_units(finished)).items():
+        table = folder / f"{name}.csv"
+        assert table.read_text().splitlines()[0] == ",".join(COLUMNS[name])
+        texts = [
+            {
+                column: "" if value is None else repr(value) if isinstance(value, float) else str(value)
+                for column in COLUMNS[name]
+                for value in [row.get(column)]
+            }
+            for row in rows
+        ]
+        assert list(csv.DictReader(table.read_text().splitlines())) == texts and texts
+        assert "nan" not in table.read_text().lower() and "None" not in table.read_text()
 
 
 @pytest.mark.slow  # publishes again
