@@ -334,7 +334,7 @@ def table(options: argparse.Namespace, until: float) -> None:
                 print(f"left out: {name}, {choice.name} {choice.setting}: {error}")
                 continue
             _write(options.out, rows)
-        print(f"{name}: {len(todo)} choices over {len(group.planned)} seeds")
+        print(f"{name}: {len(todo)} choices, seeds: {len(group.planned)}")
 
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -107,9 +107,10 @@ def sensitivity_figure(
             for verdict, marker in MARKERS.items()
         }  # fmt: skip
         entries["default"] = Patch(facecolor="#EFE3C2")
+        over = "one seed" if range_text(seeds) == "1" else f"{range_text(seeds)} seeds"
         said = (
             "Student − baseline under each setting, all else at its default; bars: 95 % intervals. "
-            f"At the default {range_text(seeds)} seeds, n = {range_text(n)} images."
+            f"At the default {over}, n = {range_text(n)} images."
         )
         page_words(figure, entries, note, said)
     return figure
