@@ -14,6 +14,8 @@ _HOMES = {
     "EntropyResult": "kdprobe.records",
     "Outcome": "kdprobe.records",
     "KdprobeError": "kdprobe.errors",
+    "KnowledgeProbe": "kdprobe.training",
+    "LiveProbe": "kdprobe.live",
     "SnapshotStore": "kdprobe.storage",
     "WeightSnapshots": "kdprobe.training",
 }

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,14 @@ def real_data() -> Path:
             "passed on with the code (CI has them)"
         )
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A headless Chromium, one for all tests; without it the tests of the pages are skipped, and say how to get it."""
+    from browser import NO_BROWSER, programs, started
+
+    if programs() is None:
+        pytest.skip(NO_BROWSER)
+    with started() as found:
+        yield found

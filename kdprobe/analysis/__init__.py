@@ -1,5 +1,6 @@
 """Measure a snapshot, measure a run, compare runs."""
 
+from kdprobe.analysis.explorer import explorer_images, explorer_layer, has_room, images_shown
 from kdprobe.analysis.images import EffectiveImages, SampleFilter, common_images, effective_images
 from kdprobe.analysis.maps import chosen_epochs, concept_maps, unit_maps
 from kdprobe.analysis.measure import (
@@ -38,6 +39,10 @@ __all__ = [
     "concept_maps",
     "curves",
     "effective_images",
+    "explorer_images",
+    "explorer_layer",
+    "has_room",
+    "images_shown",
     "judge",
     "load_measurement",
     "load_noise",

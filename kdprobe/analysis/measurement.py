@@ -13,7 +13,7 @@ from kdprobe.analysis.step_path import step_path
 from kdprobe.errors import ConfigError, SnapshotError
 from kdprobe.estimator import parameters_below
 from kdprobe.metrics import weight_path
-from kdprobe.records import EntropyResult, Outcome, Record
+from kdprobe.records import EntropyResult, NotebookTable, Outcome, Record
 from kdprobe.storage import EntropyStore, Snapshot, SnapshotStore
 
 WEIGHTS = ("dependent", "layer", "all")
@@ -50,6 +50,27 @@ class Measurement(Record):
             work=self.work,
             noise=None if self.noise is None else self.noise[:, images],
         )
+
+    def tables(self) -> list[NotebookTable]:
+        """In a notebook: means over the usable images, epoch by epoch."""
+        maps, errors = self.entropy[:, self.usable].flatten(1), self.std_error[:, self.usable].flatten(1)
+        rows = [
+            (
+                str(epoch),
+                f"{path:.3f}",
+                f"{cells.mean():.3f}",
+                f"{cells.std(correction=0):.3f}",
+                f"{error.mean():.3f}",
+            )
+            for epoch, path, cells, error in zip(self.epochs, self.path.tolist(), maps, errors, strict=True)
+        ]
+        count, grid = self.entropy.shape[1], self.entropy.shape[-1]
+        head = ("epoch", "weight path", "mean entropy", "its spread over cells", "mean standard error")
+        notes = [
+            f"{int(self.usable.sum())} of {count} images usable at every epoch",
+            "how the estimates ended: " + ", ".join(f"{kind} {n}" for kind, n in self.outcomes.items()),
+        ]
+        return [NotebookTable(f"Entropy of {count} images, {grid} × {grid} cells, nats", head, rows, notes)]
 
 
 def weight_names(model: nn.Module, layer: str, example: Tensor, scope: str) -> tuple[str, ...]:

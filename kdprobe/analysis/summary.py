@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-import torch
 from torch import Tensor
 
 from kdprobe.analysis.measurement import Measurement
@@ -20,14 +19,13 @@ from kdprobe.metrics import (
     HYPOTHESES,
     METRICS,
     bootstrap_interval,
-    count_concepts,
+    count_values,
     hypothesis_verdict,
     noise_ceiling,
     paired_difference,
-    relevance_ratio,
     verdict,
 )
-from kdprobe.records import Comparison, Hypothesis, Interval
+from kdprobe.records import Comparison, Hypothesis, Interval, Records
 
 CURVES = ("n_foreground", "n_background", "relevance_ratio")
 
@@ -54,24 +52,16 @@ def curves(
 ) -> dict[str, tuple[Interval, ...]]:
     """N_fg, N_bg and lambda at every epoch 0 ... M."""
     exact, *noisy = (
-        epoch_counts(concepts_of(maps, foreground, settings), foreground, settings)
+        count_values(concepts_of(maps, foreground, settings), foreground, settings.empty)
         for maps in chain([measured.entropy], redraws(name, measured, settings))
     )
     return curve_intervals(exact, stacked(noisy), settings)
 
 
-def epoch_counts(concepts: Tensor, foreground: Tensor, settings: CountSettings) -> dict[str, Tensor]:
-    """Of CURVES -> (E, N): every image's value at every epoch, from the concepts (E, N, g, g)."""
-    inside, outside = count_concepts(concepts, foreground)
-    shares = [relevance_ratio(i, o, settings.empty).per_image for i, o in zip(inside, outside, strict=True)]
-    found = (inside.double(), outside.double(), torch.stack(shares))
-    return dict(zip(CURVES, found, strict=True))
-
-
 def curve_intervals(
     exact: Mapping[str, Tensor], noise: Mapping[str, Tensor], settings: CountSettings
 ) -> dict[str, tuple[Interval, ...]]:
-    """Of CURVES -> an interval for every epoch, from `epoch_counts` and (R, E, N), the same in redraws."""
+    """Of CURVES -> an interval for every epoch, from `count_values` and (R, E, N), the same in redraws."""
     return {
         metric: tuple(
             bootstrap_interval(
@@ -109,7 +99,7 @@ def ceiling(measured: Measurement, foreground: Tensor, settings: CountSettings) 
 
 def compare(
     student: str, baseline: str, values: Mapping[str, NetworkValues], settings: CountSettings
-) -> list[Comparison]:
+) -> Records[Comparison]:
     """Student minus baseline in every metric. D and rho are left out where the kept epochs differ."""
     found = []
     for name, metric in METRICS.items():
@@ -136,10 +126,10 @@ def compare(
                 verdict=verdict(difference, metric.higher_is_better),
             )
         )
-    return found
+    return Records(found)
 
 
-def judge(comparisons: Sequence[Comparison], settings: CountSettings) -> list[Hypothesis]:
+def judge(comparisons: Sequence[Comparison], settings: CountSettings) -> Records[Hypothesis]:
     """The three hypotheses for one student, from its comparisons; a metric that is missing leaves it undecided.
 
     The second is judged by the spread of D that `settings` name.
@@ -153,4 +143,4 @@ def judge(comparisons: Sequence[Comparison], settings: CountSettings) -> list[Hy
         found.append(
             Hypothesis(student, baseline, name, rule.statement, metrics, hypothesis_verdict(verdicts))
         )
-    return found
+    return Records(found)

@@ -65,6 +65,7 @@ def sweep(_parser: ArgumentParser, _arguments: list[str], options: Namespace) ->
     if counted:
         publish_sweep(folder, folder / "tables")
         print(f"tables      {folder / 'tables'}")
+        print(f"report      {folder / 'tables' / 'index.html'}")
     unwritten = sum(failed_writes(planned.config, planned.folder) for planned in counted)
     code = _told(unwritten, "notes.csv of the tables")
     return 1 if failed else code
@@ -90,7 +91,7 @@ def _root(text: str) -> tuple[str, str]:
 
 def report(_parser: ArgumentParser, _arguments: list[str], options: Namespace) -> int:
     folder = options.report.folder
-    _print(report_again(folder))
+    _print(report_again(folder, max_images=options.report.max_images))
     _print_places(Path(folder))
     return 0
 

@@ -1,5 +1,5 @@
-"""``kdprobe run | measure | compare | sweep | report | presets | methods | data | inspect | pack | unpack | export |
-import``.
+"""``kdprobe run | watch | measure | compare | sweep | report | presets | methods | data | inspect | pack | unpack |
+export | import``.
 
 Exit codes: 0; 1 if ``inspect`` or ``export`` found something damaged, or some of a ``sweep`` failed; 2 after one
 sentence on what was wrong; 3 if ``run`` or ``sweep`` ended but could not write some snapshots; 130 after Ctrl-C.
@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from kdprobe.cli.methods import methods
 
             return methods(options.methods)
+        if options.command == "watch":
+            from kdprobe.cli.watch_command import watch_command
+
+            return watch_command(options.watch)
         if options.command == "data":
             from kdprobe.cli.data_command import data
 

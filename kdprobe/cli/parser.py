@@ -6,6 +6,7 @@ from jsonargparse import ArgumentParser
 
 import kdprobe
 from kdprobe.cli.data_command import add_data_command
+from kdprobe.cli.watch_command import add_watch_command
 from kdprobe.experiment.config import ExperimentConfig
 
 
@@ -25,6 +26,8 @@ def make_parser() -> ArgumentParser:
     commands.add_subcommand(
         "run", run, help="train, measure, compare and report (the embedded data by default)"
     )
+
+    add_watch_command(commands)
 
     measure = _with_config("Measure the snapshots of an experiment, of one network, or of your own training.")
     measure.add_argument("run", metavar="RUN", help="folder of an experiment, of a network, or of snapshots")
@@ -65,6 +68,15 @@ def make_parser() -> ArgumentParser:
         description="Write tables, figures and report of an experiment anew from what was measured."
     )
     report.add_argument("folder", metavar="DIR", help="folder of the experiment")
+    report.add_argument(
+        "--max_images",
+        "--max-images",
+        type=int,
+        default=None,
+        metavar="N",
+        help="at most N images in the explorer of the report, which decide its size; 0: no explorer "
+        "(default: report.max_images of the config)",
+    )
     commands.add_subcommand("report", report, help="write the report anew")
 
     commands.add_subcommand(

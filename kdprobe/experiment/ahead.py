@@ -10,6 +10,7 @@ from kdprobe.experiment.connector_costs import connector_bytes
 from kdprobe.experiment.costs import Costs
 from kdprobe.experiment.epochs import kept_by_stage
 from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, seconds_per_epoch
+from kdprobe.experiment.live import is_live, live_seconds, looks
 from kdprobe.experiment.measuring import measurable
 from kdprobe.experiment.members import Member
 from kdprobe.experiment.setup import Material, build, build_empty, measure_plan
@@ -46,6 +47,7 @@ def ahead(
         training += costs.training(member, teachers, points.epoch() or 0)
         disk += _epochs(config, member, points.epoch())[0] * costs.snapshot(member)
         disk += connector_bytes(config, material, member, teachers, points.epoch())
+    training += _looking(config, material, unfinished)
     return Forecast(training, measuring, disk, free_bytes(folder))
 
 
@@ -95,6 +97,21 @@ def _measuring(config: ExperimentConfig, material: Material, found: list[Member]
             seconds += number * seconds_per_image(network, plan)
             disk += number * map_bytes(plan.settings.grid)
     return seconds, disk
+
+
+def _looking(config: ExperimentConfig, material: Material, unfinished: list[Member]) -> float:
+    """Seconds of the live probe."""
+    times = {False: 0, True: 0}  # as above
+    for member in unfinished:
+        if is_live(config, material, member):
+            other = member.role == "teacher" and differs(config)
+            times[other] += looks(config, member, ResumeStore(member.folder).epoch())
+    models = {
+        other: build_empty(config, material, "teacher" if other else "baseline")
+        for other in times
+        if times[other]
+    }
+    return sum(times[other] * live_seconds(config, material, model) for other, model in models.items())
 
 
 def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int]:

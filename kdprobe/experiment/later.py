@@ -52,9 +52,14 @@ def compare_networks(
     return summarise(config, material, networks)
 
 
-def report_again(folder: str | Path) -> ExperimentSummary:
-    """Writes tables, figures, report and comparison.json anew; measures only what is missing."""
+def report_again(folder: str | Path, *, max_images: int | None = None) -> ExperimentSummary:
+    """Writes tables, figures, report and comparison.json anew; measures only what is missing.
+
+    `max_images`: another number than the config's of images in the report's explorer.
+    """
     config = read_config(folder)
+    if max_images is not None:
+        config = replace(config, report=replace(config.report, max_images=max_images))
     material = load_material(config)
     found = members(config, Path(folder))
     unfinished = [member.name for member in found if member.record() is None]

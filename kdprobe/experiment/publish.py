@@ -31,7 +31,7 @@ def publish(
     one that says the same stays. Raises SnapshotError if the system refuses.
     """
     folder = Path(folder)
-    summary = summarise(config, material, networks, others)
+    summary = summarise(config, material, networks, others, explorer=True)
     lasting = {key: value for key, value in summary.provenance.items() if key not in ("command", "trained")}
     found = comparison_json(replace(summary, provenance=lasting))
     path = folder / _COMPARISON

@@ -9,6 +9,7 @@ from kdprobe.analysis import PATH_FILE, weight_names
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment.beginning import begin_anew
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.experiment.live import LiveView
 from kdprobe.experiment.members import Member, member_settings
 from kdprobe.experiment.provenance import provenance
 from kdprobe.experiment.setup import Material, build, device
@@ -27,10 +28,11 @@ def train_member(
     member: Member,
     wanted: dict[str, Any],
     teachers: Sequence[Teaches],
+    live: LiveView,
     *,
     show_progress: bool,
 ) -> None:
-    """Trains `member` as `wanted` and writes run.json last: what has no run.json is not finished.
+    """Trains `member` as `wanted` and writes run.json last: what has no run.json is not finished. `live` looks on.
 
     Goes on after the last epoch that an interrupted training noted; if nothing was noted, begins anew.
 
@@ -58,6 +60,7 @@ def train_member(
             log_path=member.folder / "metrics.jsonl",
             path_length=_followed(config, material, model),
             path_log=member.folder / PATH_FILE,
+            live=live.of(member, model),
             show_progress=show_progress,
             resume=resume,
         )

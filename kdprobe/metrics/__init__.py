@@ -2,7 +2,13 @@
 
 from kdprobe.metrics.agreement import seed_agreement
 from kdprobe.metrics.cells import cells_from_mask
-from kdprobe.metrics.concepts import baseline_entropy, concept_cells, count_concepts, relevance_ratio
+from kdprobe.metrics.concepts import (
+    baseline_entropy,
+    concept_cells,
+    count_concepts,
+    count_values,
+    relevance_ratio,
+)
 from kdprobe.metrics.count_interval import count_interval
 from kdprobe.metrics.effect import detectable_difference
 from kdprobe.metrics.forgetting import Forgetting, LearnedSets, forgetting, learned_sets, stability_so_far
@@ -19,6 +25,7 @@ from kdprobe.metrics.significance import difference_tests, holm
 from kdprobe.metrics.stability import stability
 from kdprobe.metrics.still import StillMaps, still_maps
 from kdprobe.metrics.table import CLAIMS, HYPOTHESES, METRICS, HypothesisRule, Metric
+from kdprobe.metrics.weight_walk import WeightWalk
 
 __all__ = [
     "CLAIMS",
@@ -30,6 +37,7 @@ __all__ = [
     "LearnedSets",
     "Metric",
     "StillMaps",
+    "WeightWalk",
     "WhoFirst",
     "baseline_entropy",
     "bootstrap_interval",
@@ -40,6 +48,7 @@ __all__ = [
     "concept_values",
     "count_concepts",
     "count_interval",
+    "count_values",
     "detectable_difference",
     "difference_tests",
     "effective_samples",

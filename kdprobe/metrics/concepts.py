@@ -83,3 +83,18 @@ def relevance_ratio(n_foreground: Any, n_background: Any, empty: str = "skip") -
             f"{len(n_background)}."
         )
     return image_mean(n_foreground, n_foreground + n_background, empty)
+
+
+def count_values(concepts: Any, foreground: Any, empty: str = "skip") -> dict[str, Tensor]:
+    """n_foreground, n_background and relevance_ratio -> (..., N) float64, of every image; NaN where it has no ratio.
+
+    concepts: (..., N, g, g) bool; foreground: (N, g, g) bool; `empty` as in `relevance_ratio`. Raises InputError for
+    other types or shapes.
+    """
+    inside, outside = count_concepts(concepts, foreground)
+    ratio = relevance_ratio(inside.flatten(), outside.flatten(), empty).per_image
+    return {
+        "n_foreground": inside.double(),
+        "n_background": outside.double(),
+        "relevance_ratio": ratio.view_as(inside),
+    }

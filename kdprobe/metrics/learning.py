@@ -8,6 +8,7 @@ from torch import Tensor
 
 from kdprobe.errors import InputError
 from kdprobe.metrics.checks import EMPTY_RULES, choice, counts
+from kdprobe.metrics.weight_walk import WeightWalk
 from kdprobe.records import LearningDistance
 
 
@@ -22,45 +23,11 @@ def weight_path(state_dicts: Iterable[Mapping[str, Tensor]], names: Sequence[str
     Raises InputError for no snapshot, no or repeated names, a name that a snapshot lacks, shapes that change,
     non-finite weights, and initial weights that are all zero.
     """
-    if isinstance(names, str) or not names or len(set(names)) != len(names):
-        raise InputError(f"names must be a list of different tensor names; got {names!r}.")
-    path, scale, previous = [], 0.0, None
-    for epoch, state in enumerate(state_dicts):
-        current = {name: _tensor(state, name, epoch) for name in names}
-        if previous is None:
-            path, scale = [0.0], _norm(current.values())
-            if scale == 0:
-                raise InputError("The initial weights are all zero: no unit of distance; name other tensors.")
-        else:
-            path.append(path[-1] + _norm(_differences(current, previous, epoch)) / scale)
-        previous = current
+    walk = WeightWalk(names)
+    path = [walk.add(state) for state in state_dicts]
     if not path:
         raise InputError("weight_path got no snapshot; give the state dicts of the epochs 0 ... M.")
     return torch.tensor(path, dtype=torch.float64)
-
-
-def _tensor(state: Mapping[str, Tensor], name: str, epoch: int) -> Tensor:
-    if name not in state:
-        raise InputError(f"Snapshot {epoch} has no tensor {name!r}; compare snapshots of one architecture.")
-    # A copy: the tensors of a state dict are the live weights, which move on.
-    tensor = state[name].detach().to(device="cpu", dtype=torch.float64, copy=True)
-    if not bool(torch.isfinite(tensor).all()):
-        raise InputError(f"{name!r} of snapshot {epoch} has NaN or infinite values: the training diverged.")
-    return tensor
-
-
-def _differences(current: dict[str, Tensor], previous: dict[str, Tensor], epoch: int) -> Iterable[Tensor]:
-    for name, tensor in current.items():
-        if tensor.shape != previous[name].shape:
-            raise InputError(
-                f"Tensor {name!r} has the shape {tuple(tensor.shape)} in snapshot {epoch}, before "
-                f"{tuple(previous[name].shape)}; compare snapshots of one architecture."
-            )
-        yield tensor - previous[name]
-
-
-def _norm(tensors: Iterable[Tensor]) -> float:
-    return float(torch.stack([tensor.square().sum() for tensor in tensors]).sum().sqrt())
 
 
 def learning_distance(

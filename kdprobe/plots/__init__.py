@@ -18,7 +18,6 @@ from kdprobe.plots.layers import LayerComparison, layers_figure, layers_panel
 from kdprobe.plots.maps import concept_map, entropy_map, photograph
 from kdprobe.plots.maps_figure import maps_figure
 from kdprobe.plots.margins import MARGIN_METRICS, MarginCurve, margins_figure
-from kdprobe.plots.numbers import decimals, interval_text, number
 from kdprobe.plots.overlap import FIRST, SHARED, Firsts, firsts_panel, overlap_figure
 from kdprobe.plots.page import WIDTHS
 from kdprobe.plots.peak_epochs import Peaks, peak_epochs_figure, ridge_panel
@@ -29,6 +28,7 @@ from kdprobe.plots.strips import strips_figure
 from kdprobe.plots.style import network_styles
 from kdprobe.plots.symbols import unit
 from kdprobe.plots.work import Point, work_figure, work_panel
+from kdprobe.records.numbers import decimals, interval_text, number
 
 __all__ = [
     "COURSES",

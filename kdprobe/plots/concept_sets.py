@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch
 
 from kdprobe.errors import InputError
-from kdprobe.plots.numbers import number
 from kdprobe.plots.page import WIDTHS, empty, page_figure, page_words, range_text
 from kdprobe.plots.seed_lines import networks_of, seeds_of
 from kdprobe.plots.style import CELL_COLOURS, SMALL_SIZE, page_style, plain_text, wrapped
+from kdprobe.records.numbers import number
 
 
 class ConceptSets(NamedTuple):

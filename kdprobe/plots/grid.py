@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kdprobe.errors import InputError
-from kdprobe.plots.numbers import MISSING, interval_text
 from kdprobe.plots.style import (
     VERDICT_COLOURS,
     VERDICT_SIGNS,
@@ -17,6 +16,7 @@ from kdprobe.plots.style import (
 )
 from kdprobe.plots.symbols import MATH, METRIC_NAMES, TITLES, direction, unit
 from kdprobe.records import Comparison, ExperimentSummary, NetworkSummary
+from kdprobe.records.numbers import MISSING, interval_text
 
 # Inches.
 _LABEL, _COLUMN, _ROW, _LINE, _TITLE, _GAP, _EDGE = 2.4, 1.72, 0.37, 0.15, 0.26, 0.2, 0.12

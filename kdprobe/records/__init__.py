@@ -1,8 +1,9 @@
-"""Frozen records that are handed between the floors. They hold; they do not compute."""
+"""Frozen records that are handed between the floors. They hold, and notebooks show them."""
 
 from kdprobe.records.comparisons import Comparison, Hypothesis, PooledComparison
 from kdprobe.records.estimates import EntropyResult, Outcome, Sample
 from kdprobe.records.experiment import ConceptMaps, ExperimentSummary, NetworkSummary, UnmeasuredNetwork
+from kdprobe.records.explorer import Explorer, ExplorerLayer, ExplorerNetwork
 from kdprobe.records.metrics import (
     CountInterval,
     DifferenceTests,
@@ -11,7 +12,8 @@ from kdprobe.records.metrics import (
     LearningDistance,
     NestedInterval,
 )
-from kdprobe.records.record import Record
+from kdprobe.records.notebook import NotebookTable
+from kdprobe.records.record import Record, Records
 
 __all__ = [
     "Comparison",
@@ -20,15 +22,20 @@ __all__ = [
     "DifferenceTests",
     "EntropyResult",
     "ExperimentSummary",
+    "Explorer",
+    "ExplorerLayer",
+    "ExplorerNetwork",
     "Hypothesis",
     "ImageMean",
     "Interval",
     "LearningDistance",
     "NestedInterval",
     "NetworkSummary",
+    "NotebookTable",
     "Outcome",
     "PooledComparison",
     "Record",
+    "Records",
     "Sample",
     "UnmeasuredNetwork",
 ]

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 from kdprobe.records.metrics import Interval
+from kdprobe.records.notebook import NotebookCell, NotebookTable, value_cell, verdict_text
 from kdprobe.records.record import Record
+from kdprobe.records.signs import metric_cell
+
+_DIFFERENCE = "difference, 95 % interval"
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,12 @@ class Comparison(Record):
     high: float
     n: int
     verdict: str  #: supported, contradicted or undecided
+
+    def tables(self) -> list[NotebookTable]:
+        difference = value_cell(self.difference, self.low, self.high, signed=True)
+        row = metric_cell(self.metric), difference, str(self.n), verdict_text(self.verdict)
+        head = ("metric", _DIFFERENCE, "n", "verdict")
+        return [NotebookTable(f"{self.student} − {self.baseline}", head, [row])]
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,24 @@ class PooledComparison(Record):
     detectable: float  #: smallest difference that would be found with 80 % power
     verdict: str  #: supported, contradicted or undecided
 
+    def tables(self) -> list[NotebookTable]:
+        values = [value_cell(v.value, v.low, v.high) for v in (self.student_value, self.baseline_value)]
+        row = (
+            metric_cell(self.metric),
+            *values,
+            value_cell(self.difference.value, self.difference.low, self.difference.high, signed=True),
+            NotebookCell("n/a" if self.p_holm != self.p_holm else f"{self.p_holm:.2g}"),
+            str(self.seeds),
+            str(self.n),
+            verdict_text(self.verdict),
+        )
+        head = ("metric", self.student, self.baseline, _DIFFERENCE, "p (Holm)", "seeds", "n", "verdict")
+        return [
+            NotebookTable(
+                f"{self.data}, {self.model}, {self.layer}: {self.student} − {self.baseline}", head, [row]
+            )
+        ]
+
 
 @dataclass(frozen=True)
 class Hypothesis(Record):
@@ -60,3 +88,7 @@ class Hypothesis(Record):
     statement: str  #: in words
     metrics: tuple[str, ...]
     verdict: str  #: supported, contradicted or undecided
+
+    def tables(self) -> list[NotebookTable]:
+        row = NotebookCell(self.name, self.statement), verdict_text(self.verdict)
+        return [NotebookTable(f"{self.student} against {self.baseline}", ("hypothesis", "verdict"), [row])]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
+from kdprobe.records.notebook import MOST, NotebookCell, NotebookTable, grey_picture, shortened
 from kdprobe.records.record import Record
 
 
@@ -67,3 +68,33 @@ class EntropyResult(Record):
     #: stands for the same random numbers in every network that was measured with one seed, as far as their solvers
     #: put them to the same use (probes follow the feature).
     noise: Any = None
+
+    def tables(self) -> list[NotebookTable]:
+        first = self.entropy[:MOST]
+        known = first[first == first]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+        rows = []
+        for image, (cells, errors) in enumerate(zip(first, self.std_error[:MOST], strict=True)):
+            lacking = bool((cells != cells).any())
+            numbers = [f"{float(end):.2f}" for end in (cells.min(), cells.mean(), cells.max())]
+            rows.append(
+                (
+                    NotebookCell(
+                        "", picture=grey_picture(cells, low, high), alt=f"entropy map of image {image}"
+                    )
+                    if not lacking
+                    else "",
+                    str(image),
+                    *(["n/a"] * 4 if lacking else [*numbers, f"{float(errors.mean()):.3f}"]),
+                    self.outcome[image].value,
+                )
+            )
+        count, grid = len(self.outcome), self.entropy.shape[-1]
+        _, more = shortened(self.outcome, "images")
+        head = ("map", "image", "least", "mean", "most", "mean standard error", "outcome")
+        title = f"Entropy maps of {count} images, {grid} × {grid} cells, nats"
+        return [
+            NotebookTable(
+                title, head, rows, [f"dark: kept ({low:.2f}), bright: discarded ({high:.2f})", *more]
+            )
+        ]

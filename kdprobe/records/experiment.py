@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdprobe.records.comparisons import Comparison, Hypothesis
+from kdprobe.records.explorer import Explorer
 from kdprobe.records.metrics import Interval
-from kdprobe.records.record import Record
+from kdprobe.records.notebook import NotebookCell, NotebookTable, grey_picture, value_cell
+from kdprobe.records.record import Record, Records, in_words
+from kdprobe.records.signs import metric_cell
+
+_AFTER = "after the last analysed epoch, 95 % intervals over images"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,23 @@ class NetworkSummary(Record):
         None  #: stability that a never-changing map would show under the estimator's noise
     )
     flagged: int = 0  #: estimates that did not reach the target entropy
+
+    def tables(self) -> list[NotebookTable]:
+        rows = [
+            (metric_cell(metric), *_found(found), str(self.left_out.get(metric, 0)))
+            for metric, found in self.metrics.items()
+        ]
+        notes = [
+            f"accuracy {_percent(self.accuracy)}{f' ({self.accuracy_note})' if self.accuracy_note else ''}"
+        ]
+        if self.epochs:
+            notes.append(f"epochs {self.epochs[0]} to {self.epochs[-1]}, weight path {self.path[-1]:.3g}")
+        if self.noise_ceiling is not None:
+            notes.append(f"a map that never changed would show ρ = {self.noise_ceiling:.3g}")
+        if self.flagged:
+            notes.append(f"{self.flagged} estimates did not reach the target entropy")
+        title = f"{self.name} ({self.role}, recipe {self.recipe}), layer {self.layer}: {_AFTER}"
+        return [NotebookTable(title, ("metric", "value", "n", "images without one"), rows, notes)]
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,27 @@ class ConceptMaps(Record):
     entropy: dict[str, Any]  #: network name -> (K, g, g) float array, nats
     concepts: dict[str, Any]  #: network name -> (K, g, g) bool array
 
+    def tables(self) -> list[NotebookTable]:
+        known = [maps[maps == maps] for maps in self.entropy.values()]
+        low = min((float(v.min()) for v in known if len(v)), default=0.0)
+        high = max((float(v.max()) for v in known if len(v)), default=0.0)
+        rows = []
+        for name, maps in self.entropy.items():
+            cells = []
+            for cells_of, concepts in zip(maps, self.concepts[name], strict=True):
+                inside = int((concepts & self.foreground_cells).sum())
+                counts = f"{inside} + {int(concepts.sum()) - inside}"
+                cells.append(
+                    NotebookCell(counts, picture=grey_picture(cells_of, low, high), alt="entropy map")
+                )
+            rows.append((name, *cells))
+        notes = [
+            f"dark: kept ({low:.2f} nats), bright: discarded ({high:.2f} nats); "
+            "below: concepts on + beside the foreground"
+        ]
+        head = ("network", *(f"epoch {epoch}" for epoch in self.epochs))
+        return [NotebookTable(f"{self.label} ({self.image_id})", head, rows, notes)]
+
 
 @dataclass(frozen=True, eq=False)
 class ExperimentSummary(Record):
@@ -70,3 +113,40 @@ class ExperimentSummary(Record):
     notes: tuple[str, ...] = ()  #: what the reader must know: images left out, flags, one seed only, ...
     counting: str = ""  #: how concepts, D and rho were counted, in words
     unmeasured: tuple[UnmeasuredNetwork, ...] = ()  #: those that taught and were not measured
+    explorer: Explorer | None = None  #: None where no maps were kept for it
+
+    def tables(self) -> list[NotebookTable]:
+        metrics = dict.fromkeys(metric for network in self.networks for metric in network.metrics)
+        rows = [
+            (metric_cell(metric), *(_with_count(network.metrics.get(metric)) for network in self.networks))
+            for metric in metrics
+        ]
+        rows.append(
+            (
+                NotebookCell("accuracy", "share of the test images"),
+                *(_percent(n.accuracy) for n in self.networks),
+            )
+        )
+        names = ("metric", *(network.name for network in self.networks))
+        notes = [*([self.counting] if self.counting else []), *map(in_words, self.notes)]
+        return [
+            NotebookTable(f"{self.title}: {_AFTER}", names, rows),
+            *Records(self.comparisons).tables(),
+            *Records(self.hypotheses).tables(),
+            *([NotebookTable("Notes", (), [(note,) for note in notes])] if notes else []),
+        ]
+
+
+def _found(found: Interval) -> tuple[NotebookCell, str]:
+    return value_cell(found.value, found.low, found.high), str(found.n)
+
+
+def _with_count(found: Interval | None) -> NotebookCell | str:
+    if found is None:
+        return "n/a"
+    cell, count = _found(found)
+    return cell._replace(soft=f"{cell.soft} n = {count}".strip())
+
+
+def _percent(share: float | None) -> str:
+    return "n/a" if share is None or share != share else f"{100 * share:.1f} %"

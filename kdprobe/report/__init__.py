@@ -3,7 +3,9 @@
 from kdprobe.report.comparison import comparison_json, read_summary
 from kdprobe.report.console import console_table
 from kdprobe.report.figures import write_figures
+from kdprobe.report.overview import write_overview
 from kdprobe.report.page import write_report
+from kdprobe.report.sweep_curves import read_curves
 from kdprobe.report.sweep_files import (
     NetworkValue,
     comparisons_csv,
@@ -22,6 +24,7 @@ __all__ = [
     "comparisons_table",
     "console_table",
     "read_comparisons",
+    "read_curves",
     "read_networks",
     "read_summary",
     "table_csv",
@@ -30,6 +33,7 @@ __all__ = [
     "table_markdown",
     "tables_page",
     "write_figures",
+    "write_overview",
     "write_report",
     "write_sweep_tables",
     "write_tables",

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import numpy as np
-
 from kdprobe.errors import DataError
 from kdprobe.records import (
     Comparison,
-    ConceptMaps,
     ExperimentSummary,
     Hypothesis,
     Interval,
     NetworkSummary,
     UnmeasuredNetwork,
 )
+from kdprobe.report.explorer_file import read_explorer
+from kdprobe.report.map_file import read_maps
 from kdprobe.report.words import WORDS
 
 CURVE_COLUMNS = ("network", "epoch", "path", "metric", "value", "low", "high", "n")
-MAP_ARRAYS = ("image", "foreground", "foreground_cells")
 
 
 def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
@@ -88,12 +86,12 @@ def plain(value: Any) -> Any:
 
 def read_summary(folder: str | Path) -> ExperimentSummary:
     """The record of a finished experiment from `folder`/comparison.json and `folder`/tables (curves.csv,
-    concept_maps.npz). Raises DataError, naming the path, if a file is missing or damaged.
+    concept_maps.npz, explorer.npz). Raises DataError, naming the path, if a file is missing or damaged.
     """
     folder = Path(folder)
     data = _read(folder / "comparison.json", lambda path: json.loads(path.read_text(encoding="utf-8")))
     rows = _read(folder / "tables" / "curves.csv", _csv_rows)
-    maps = folder / "tables" / "concept_maps.npz"
+    maps, explorer = (folder / "tables" / name for name in ("concept_maps.npz", "explorer.npz"))
     return _read(
         folder / "comparison.json",
         lambda _: ExperimentSummary(
@@ -114,6 +112,7 @@ def read_summary(folder: str | Path) -> ExperimentSummary:
             notes=tuple(data["notes"]),
             counting=data.get("counting", ""),
             unmeasured=tuple(UnmeasuredNetwork(**item) for item in data.get("unmeasured", [])),
+            explorer=_read(explorer, read_explorer) if explorer.exists() else None,
         ),
     )
 
@@ -162,37 +161,3 @@ def _network(name: str, details: dict, metrics: dict, rows: list[dict[str, str]]
         curves={metric: tuple(points) for metric, points in curves.items()},
         metrics={metric: Interval(**_numbers(item)) for metric, item in metrics.items()},
     )
-
-
-def map_arrays(maps: tuple[ConceptMaps, ...]) -> dict[str, np.ndarray]:
-    """The concept maps as named arrays: one JSON text (`index`) for the names, the rest numbers."""
-    index = [
-        {"image_id": m.image_id, "label": m.label, "epochs": list(m.epochs), "networks": list(m.entropy)}
-        for m in maps
-    ]
-    arrays = {"index": np.array(json.dumps(index))}
-    for i, record in enumerate(maps):
-        for key in MAP_ARRAYS:
-            arrays[f"{i}/{key}"] = np.asarray(getattr(record, key))
-        for k, name in enumerate(record.entropy):
-            arrays[f"{i}/entropy/{k}"] = np.asarray(record.entropy[name])
-            arrays[f"{i}/concepts/{k}"] = np.asarray(record.concepts[name])
-    return arrays
-
-
-def read_maps(path: Path) -> tuple[ConceptMaps, ...]:
-    """The concept maps that `map_arrays` describes, from an .npz file; pickled content is refused."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return tuple(
-            ConceptMaps(
-                image_id=item["image_id"],
-                label=item["label"],
-                epochs=tuple(item["epochs"]),
-                **{key: arrays[f"{i}/{key}"] for key in MAP_ARRAYS},
-                **{
-                    kind: {name: arrays[f"{i}/{kind}/{k}"] for k, name in enumerate(item["networks"])}
-                    for kind in ("entropy", "concepts")
-                },
-            )
-            for i, item in enumerate(json.loads(str(arrays["index"])))
-        )

@@ -1,55 +1,88 @@
 """The report: one HTML file that needs nothing beside it."""
 
-from base64 import b64encode
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from kdprobe.metrics import METRICS
-from kdprobe.plots import curves_figure, interval_text, maps_figure, png_bytes, unit
-from kdprobe.records import Comparison, ConceptMaps, ExperimentSummary, Interval, NetworkSummary
+from kdprobe.pages import CHART, environment, inline
+from kdprobe.plots import interval_text, unit
+from kdprobe.records import Comparison, ExperimentSummary, Interval, NetworkSummary
 from kdprobe.report.comparison import plain
+from kdprobe.report.downloads import downloads
+from kdprobe.report.explorer import explorer_data, json_markup
+from kdprobe.report.facts import facts
 from kdprobe.report.findings import notes, pairs
-from kdprobe.report.house import environment, style_sheet
-from kdprobe.report.words import LIMITS, MISSING_MAPS, WORDS
+from kdprobe.report.overview import OVERVIEW_SCRIPT, OVERVIEW_STYLE, overview_section
+from kdprobe.report.pictures import curves_picture, maps_picture
+from kdprobe.report.reproduce import config_text, measured, reproduce
+from kdprobe.report.words import LIMITS, MISSING_MAPS, TERMS, WORDS, reach
+
+_SHARED, _OWN = "kdprobe.pages", "kdprobe.report"
+_EXPLORER = ("counting", "state", "drawing", "card", "cell", "controls", "curves", "files")
+STYLE = (
+    (_SHARED, "page.css"),
+    (_SHARED, "chart.css"),
+    (_OWN, "explorer.css"),
+    (_OWN, "report.css"),
+    OVERVIEW_STYLE,
+)
+SCRIPT = (
+    *CHART,
+    *((_OWN, f"explorer_{part}.js") for part in _EXPLORER),
+    (_OWN, "explorer.js"),
+    (_OWN, "report.js"),
+    *OVERVIEW_SCRIPT,
+)
 
 
 def write_report(summary: ExperimentSummary, folder: str | Path) -> Path:
-    """Write `folder`/index.html and return its path: pictures as data: URIs, style inline, no script.
+    """Write `folder`/index.html and return its path: data, pictures, style and script inside, nothing beside it.
 
-    A Content-Security-Policy admits only these pictures and this style; every text is escaped. The same
-    record gives the same bytes.
+    A Content-Security-Policy admits pictures of data: URIs, this style and this one script; every text is escaped.
+    Without a script the page shows pictures instead. The same record gives the same bytes.
     """
     path = Path(folder) / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(render(summary).encode())
+    path.write_bytes(render(summary).encode(errors="replace"))  # a file name need not be text
     return path
 
 
 def render(summary: ExperimentSummary) -> str:
     """The page as text."""
-    style, digest = style_sheet("report.css")
+    (style, style_digest), (script, script_digest) = inline(*STYLE), inline(*SCRIPT)
+    explorer = summary.explorer
     return (
-        environment()
+        environment(_OWN)
         .get_template("report.html")
         .render(
             style=style,
-            style_digest=digest,
+            style_digest=style_digest,
+            script=script,
+            script_digest=script_digest,
+            data=None if explorer is None else json_markup(explorer_data(explorer)),
+            explorer=explorer,
             title=summary.title,
             networks=summary.networks,
+            overview=overview_section(summary),
             pairs=[
                 pair | {"rows": [_difference_row(c) for c in pair["comparisons"]]} for pair in pairs(summary)
             ],
             metric_rows=[_metric_row(metric, summary.networks) for metric in WORDS],
             accuracy=[_accuracy(network) for network in summary.networks],
             unmeasured=[{"network": n, "value": _percent(n.accuracy)} for n in summary.unmeasured],
-            curves=_curves(summary),
-            maps=[_maps(maps) for maps in summary.maps],
+            curves=curves_picture(summary),
+            maps=[maps_picture(maps, number) for number, maps in enumerate(summary.maps, start=1)],
             missing_maps=MISSING_MAPS,
             limits=LIMITS,
+            terms=TERMS,
             notes=notes(summary),
-            settings=list(_flat(plain(summary.settings))),
-            provenance=list(_flat(plain(summary.provenance))),
+            settings=list(facts(plain({k: v for k, v in summary.settings.items() if k != "config"}))),
+            provenance=list(facts(plain(summary.provenance))),
+            measured=measured(summary.settings),
+            reproduce=reproduce(summary),
+            config=config_text(summary),
+            downloads=downloads(summary),
             symbol=lambda metric: WORDS[metric],
             difference=lambda c: _shown(c.difference, c.low, c.high, c.n, signed=True),
         )
@@ -68,14 +101,10 @@ def _cell(found: Interval | None) -> dict[str, Any]:
 
 
 def _metric_row(metric: str, networks: tuple[NetworkSummary, ...]) -> dict[str, Any]:
-    low, high = METRICS[metric].range
-    reach = f"{low:g} … {high:g}" if isfinite(high) else f"≥ {low:g}"
-    if METRICS[metric].unit == "cells":
-        reach = f"{low:g} … all cells"
     return {
         "words": WORDS[metric],
         "unit": unit(metric),
-        "range": reach,
+        "range": reach(metric),
         "higher": METRICS[metric].higher_is_better,
         "cells": [_cell(network.metrics.get(metric)) for network in networks],
     }
@@ -105,63 +134,3 @@ def _accuracy(network: NetworkSummary) -> dict[str, Any]:
 
 def _percent(share: float | None) -> str:
     return f"{100 * share:.1f} %" if share is not None and isfinite(share) else "n/a"
-
-
-def _uri(picture: bytes) -> str:
-    return "data:image/png;base64," + b64encode(picture).decode()
-
-
-def _curves(summary: ExperimentSummary) -> dict[str, str] | None:
-    if not summary.networks:
-        return None
-    ends = []
-    for network in summary.networks:
-        values = [
-            " ".join([METRICS[metric].symbol, *interval_text(end.value, end.low, end.high)])
-            for metric, points in network.curves.items()
-            for end in points[-1:]
-        ]
-        last = network.epochs[-1] if network.epochs else 0
-        ends.append(f"{network.name} at epoch {last}: {', '.join(values)}")
-    return {
-        "wide": _uri(png_bytes(curves_figure(summary))),
-        "tall": _uri(png_bytes(curves_figure(summary, tall=True))),
-        "alt": "Curves of N_fg, N_bg and lambda over epochs and over weight distance, with 95 % bands. "
-        + "; ".join(ends),
-    }
-
-
-def _maps(maps: ConceptMaps) -> dict[str, str]:
-    names = ", ".join(maps.entropy)
-    epochs = ", ".join(map(str, maps.epochs))
-    return {
-        "src": _uri(png_bytes(maps_figure(maps))),
-        "label": maps.label,
-        "id": maps.image_id,
-        "alt": f"Image of class {maps.label} with its foreground outlined, then entropy maps and concept "
-        f"cells of {names} at epochs {epochs}.",
-    }
-
-
-def _flat(value: Any, key: str = ""):
-    """(dotted key, text) of everything in nested dicts; short lists stay on one line."""
-    if isinstance(value, dict) and value:
-        for name, item in value.items():
-            yield from _flat(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        for k, item in enumerate(value):
-            yield from _flat(item, f"{key}[{k}]")
-    else:
-        yield key, _text(value)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
-    if isinstance(value, dict):
-        return "none"
-    return str(value)

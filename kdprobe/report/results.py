@@ -12,8 +12,8 @@ from kdprobe.errors import DataError, InputError
 from kdprobe.plots import SeedLine
 from kdprobe.records import ConceptMaps, Interval
 from kdprobe.report.cells import grouped
-from kdprobe.report.comparison import read_maps
 from kdprobe.report.forms import csv_rows
+from kdprobe.report.map_file import read_maps
 
 SETTING = ("data", "model", "layer")
 #: Columns of the tables whose entries are words; those of all others are numbers.

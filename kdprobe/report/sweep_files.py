@@ -1,16 +1,17 @@
 """The numbers of a sweep on disk: comparisons.csv and networks.csv, written exactly and read with care."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from math import isinf, isnan, nan
+from math import isinf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from kdprobe.errors import DataError, InputError
+from kdprobe.errors import InputError
 from kdprobe.metrics import METRICS
 from kdprobe.metrics.inference import VERDICTS
 from kdprobe.records import Interval, PooledComparison, Record
-from kdprobe.report.forms import csv_bytes, csv_rows
+from kdprobe.report.csv_records import as_choice, as_count, as_interval, as_number, as_share, read_records
+from kdprobe.report.forms import csv_bytes
 
 #: Columns of one comparison whose values are numbers of their own, by the field's name.
 NUMBERS = ("p_permutation", "p_wilcoxon", "p_nested", "p_holm", "effect", "detectable")
@@ -23,7 +24,6 @@ COMPARISON_COLUMNS = (
     *("difference", "low", "high", "images_low", "images_high", *NUMBERS, "verdict"),
 )
 ROLES = ("teacher", "student", "baseline")
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -82,92 +82,42 @@ def read_comparisons(path: str | Path) -> list[PooledComparison]:
     DataError, naming the path and the line, if the file is missing, torn or holds what cannot be: other columns, a
     metric or verdict that does not exist, a number that is none, an interval with its ends swapped, a line twice.
     """
-    return _read(Path(path), COMPARISON_COLUMNS, COMPARISON_KEY, _comparison)
+    return read_records(Path(path), COMPARISON_COLUMNS, COMPARISON_KEY, _comparison)
 
 
 def _comparison(row: dict[str, str]) -> PooledComparison:
-    n = _count(row["n"])
+    n = as_count(row["n"])
     student, baseline = (
-        _interval(row, f"{name}_value", f"{name}_low", f"{name}_high", n) for name in ("student", "baseline")
+        as_interval(row, f"{name}_value", f"{name}_low", f"{name}_high", n)
+        for name in ("student", "baseline")
     )
     return PooledComparison(
         *(row[key] for key in COMPARISON_KEY[:-1]),
-        metric=_choice(row["metric"], tuple(METRICS)),
+        metric=as_choice(row["metric"], tuple(METRICS)),
         student_value=student,
         baseline_value=baseline,
-        difference=_interval(row, "difference", "low", "high", n),
-        images=_interval(row, "difference", "images_low", "images_high", n),
-        seeds=_count(row["seeds"]),
+        difference=as_interval(row, "difference", "low", "high", n),
+        images=as_interval(row, "difference", "images_low", "images_high", n),
+        seeds=as_count(row["seeds"]),
         n=n,
-        **{name: _share(row[name]) for name in NUMBERS if name.startswith("p_")},
-        effect=_number(row["effect"]),
-        detectable=_number(row["detectable"]),
-        verdict=_choice(row["verdict"], VERDICTS),
+        **{name: as_share(row[name]) for name in NUMBERS if name.startswith("p_")},
+        effect=as_number(row["effect"]),
+        detectable=as_number(row["detectable"]),
+        verdict=as_choice(row["verdict"], VERDICTS),
     )
 
 
 def read_networks(path: str | Path) -> list[NetworkValue]:
     """The records of a networks.csv, in its order; DataError as `read_comparisons`."""
-    return _read(Path(path), NETWORK_COLUMNS, NETWORK_KEY, _network)
+    return read_records(Path(path), NETWORK_COLUMNS, NETWORK_KEY, _network)
 
 
 def _network(row: dict[str, str]) -> NetworkValue:
     return NetworkValue(
         *(row[name] for name in ("data", "model", "layer", "network")),
-        role=_choice(row["role"], ROLES),
+        role=as_choice(row["role"], ROLES),
         seed=int(row["seed"]),
-        accuracy=_share(row["accuracy"]),
-        metric=_choice(row["metric"], tuple(METRICS)),
-        value=_interval(row, "value", "low", "high", _count(row["n"])),
+        accuracy=as_share(row["accuracy"]),
+        metric=as_choice(row["metric"], tuple(METRICS)),
+        value=as_interval(row, "value", "low", "high", as_count(row["n"])),
     )
-
-
-def _read(
-    path: Path, columns: Sequence[str], key: Sequence[str], record: Callable[[dict[str, str]], Row]
-) -> list[Row]:
-    found = {}
-    for line, row in csv_rows(path, columns, alone=True):
-        try:
-            if (name := tuple(row[part] for part in key)) in found:
-                raise ValueError(f"{' '.join(name)} is there twice")
-            found[name] = record(row)
-        except ValueError as error:
-            raise DataError(
-                f"{path}, line {line}, does not hold what kdprobe writes there ({error}): write it again"
-            ) from error
-    return list(found.values())
-
-
-def _number(text: str) -> float:
-    if text == "":
-        return nan
-    number = float(text)
-    if isnan(number):
-        raise ValueError(f"{text!r} in place of a number")
-    return number
-
-
-def _share(text: str) -> float:
-    number = _number(text)
-    if number < 0 or number > 1:
-        raise ValueError(f"{number} in place of a number in 0 ... 1")
-    return number
-
-
-def _count(text: str) -> int:
-    if (count := int(text)) < 0:
-        raise ValueError(f"{count} in place of a count")
-    return count
-
-
-def _interval(row: dict[str, str], value: str, low: str, high: str, n: int) -> Interval:
-    numbers = [_number(row[name]) for name in (value, low, high)]
-    if numbers[1] > numbers[2]:
-        raise ValueError(f"{low} {numbers[1]} above {high} {numbers[2]}")
-    return Interval(*numbers, n)
-
-
-def _choice(text: str, allowed: Sequence[str]) -> str:
-    if text not in allowed:
-        raise ValueError(f"{text!r}; there are: {', '.join(allowed)}")
-    return text

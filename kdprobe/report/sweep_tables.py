@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kdprobe.metrics import METRICS
 from kdprobe.plots import number
-from kdprobe.plots.numbers import MISSING
 from kdprobe.records import Interval, PooledComparison
+from kdprobe.records.numbers import MISSING
 from kdprobe.report.cells import (
     STAR,
     Cell,

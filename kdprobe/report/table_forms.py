@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from kdprobe.metrics import METRICS
+from kdprobe.pages import environment, inline
 from kdprobe.report.cells import Cell, Table
 from kdprobe.report.forms import csv_bytes, latex_lines, markdown_lines, md, tex
-from kdprobe.report.house import environment, style_sheet
 from kdprobe.report.words import WORDS
 
 
@@ -82,14 +82,14 @@ def _latex(cell: Cell, beside: bool = False) -> str:
 
 def table_html(table: Table) -> str:
     """The table as a piece of HTML to put into a page: a figure with its caption, every text escaped, no style."""
-    return environment().get_template("table.html").render(**_html_parts(table))
+    return environment("kdprobe.report").get_template("table.html").render(**_html_parts(table))
 
 
 def tables_page(title: str, tables: Sequence[Table]) -> str:
     """A page of tables that needs nothing beside it: style inline under a Content-Security-Policy, no script."""
-    style, digest = style_sheet("report.css", "table.css")
+    style, digest = inline(("kdprobe.pages", "page.css"), ("kdprobe.report", "table.css"))
     parts = [_html_parts(table) for table in tables]
-    page = environment().get_template("tables_page.html")
+    page = environment("kdprobe.report").get_template("tables_page.html")
     return page.render(title=title, tables=parts, style=style, style_digest=digest)
 
 

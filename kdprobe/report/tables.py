@@ -9,18 +9,39 @@ import numpy as np
 from kdprobe.metrics import METRICS
 from kdprobe.plots import interval_text, unit
 from kdprobe.records import Comparison, ExperimentSummary, Interval, NetworkSummary
-from kdprobe.report.comparison import CURVE_COLUMNS, map_arrays
+from kdprobe.report.comparison import CURVE_COLUMNS
+from kdprobe.report.explorer_file import explorer_bytes
 from kdprobe.report.forms import csv_bytes, latex_lines, markdown_lines, md, tex
+from kdprobe.report.map_file import map_arrays
 from kdprobe.report.words import WORDS
 
 
 def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
     """Write metrics.csv, comparisons.csv, curves.csv, metrics.md, metrics.tex and (if there are maps)
-    concept_maps.npz into `folder`; return the paths. A missing value is an empty field.
+    concept_maps.npz and explorer.npz into `folder`; return the paths. A missing value is an empty field.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
+    files = csv_files(summary) | {
+        "metrics.md": markdown_table(summary).encode(),
+        "metrics.tex": latex_table(summary).encode(),
+    }
+    if summary.maps:
+        target = BytesIO()
+        np.savez_compressed(target, **map_arrays(summary.maps))
+        files["concept_maps.npz"] = target.getvalue()
+    if summary.explorer is not None:
+        files["explorer.npz"] = explorer_bytes(summary.explorer)
+    else:
+        (folder / "explorer.npz").unlink(missing_ok=True)  # of an earlier report, which had one
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in files]
+
+
+def csv_files(summary: ExperimentSummary) -> dict[str, bytes]:
+    """By name: the metrics of each network, the differences, the curves."""
+    return {
         "metrics.csv": csv_bytes(
             ("network", "role", "metric", "value", "low", "high", "n", "unit"), _metrics(summary)
         ),
@@ -29,16 +50,7 @@ def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
             _comparisons(summary),
         ),
         "curves.csv": csv_bytes(CURVE_COLUMNS, _curves(summary.networks)),
-        "metrics.md": markdown_table(summary).encode(),
-        "metrics.tex": latex_table(summary).encode(),
     }
-    if summary.maps:
-        target = BytesIO()
-        np.savez_compressed(target, **map_arrays(summary.maps))
-        files["concept_maps.npz"] = target.getvalue()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return [folder / name for name in files]
 
 
 def markdown_table(summary: ExperimentSummary) -> str:

@@ -1,4 +1,4 @@
-"""Training by recipe, and the callback that keeps the weights of any Lightning training, epoch by epoch."""
+"""Training by recipe, and the callbacks that keep and watch the weights of any Lightning training, epoch by epoch."""
 
 from importlib import import_module
 
@@ -8,6 +8,7 @@ from kdprobe.training.settings import TrainingSettings
 
 #: loaded on first use, because they import torch or Lightning
 _LAZY = {
+    "KnowledgeProbe": "kdprobe.training.knowledge_probe",
     "Resume": "kdprobe.training.resume",
     "TeachingNetwork": "kdprobe.training.teaching",
     "WeightSnapshots": "kdprobe.training.snapshots",
@@ -16,6 +17,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "KnowledgeProbe",
     "Resume",
     "StageRecord",
     "TeachingNetwork",

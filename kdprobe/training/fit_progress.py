@@ -18,12 +18,14 @@ def is_last_batch(trainer: L.Trainer) -> bool:
 def completed(trainer: L.Trainer) -> tuple[int, bool]:
     """Where a training starts or goes on: epochs trained to their end, and whether it is inside another one.
 
-    Lightning itself counts an epoch that `max_steps` broke off, but goes on inside it.
+    Lightning itself counts an epoch that `max_steps` broke off, but goes on inside it; it does not count one whose
+    checkpoint was saved after its last batch and validation, but before its end, and reports that end again.
     """
     loop = trainer.fit_loop
-    inside = loop.epoch_loop.batch_progress.current.ready > 0 and not is_last_batch(trainer)
-    epochs = loop.epoch_progress.current.processed
-    return epochs - (inside and not loop.restarted_mid_epoch), inside
+    batches, epochs = loop.epoch_loop.batch_progress.current.ready, loop.epoch_progress.current
+    inside = batches > 0 and not is_last_batch(trainer)
+    unended = batches > 0 and not inside and epochs.ready > epochs.processed
+    return epochs.processed + unended - (inside and not loop.restarted_mid_epoch), inside
 
 
 def planned_snapshots(

@@ -11,6 +11,7 @@ from kdprobe.data import LabelledImages
 from kdprobe.errors import SnapshotError
 from kdprobe.storage import SnapshotStore, load_state
 from kdprobe.storage.snapshot_record import snapshot_file
+from kdprobe.training.live_stages import LiveStages
 from kdprobe.training.module import StagePlan
 from kdprobe.training.resume import Resume, ResumePoint, remove_newer
 from kdprobe.training.resume_points import HeldCheckpoint, ResumePoints
@@ -33,6 +34,7 @@ class Journal:
         *,
         path_length: Sequence[str] = (),
         path_log: Path | None = None,
+        live: LiveStages | None = None,
     ) -> None:
         self._began = time.perf_counter()
         self._store = store
@@ -51,6 +53,7 @@ class Journal:
         self.so_far = point or ResumePoint.of_nothing()  #: how the training stood when it was interrupted
         self.log = EpochLog(test_data, log_path, self.so_far.lines, settings.on_error)
         self._path = {"path_length": [*path_length], "log_path": path_log} if path_length else {}
+        self._live = live
         self._snapshots: list[WeightSnapshots] = []
         self._unwritten: list[int] = []  # epochs whose weights `restore` could not write
         self._unnoted: list[int] = []
@@ -76,6 +79,8 @@ class Journal:
         load_state(model, point.weights, source=str(self._resume.store.folder))
         for name, peer in peers.items():
             load_state(peer, point.state(f"peers.{name}"), source=str(self._resume.store.folder))
+        if self._live is not None:
+            self._live.restore(model, point.lightning)
         ends = point.epoch == sum(epochs[: point.stage + 1])
         if ends:
             self._connectors.complete(point)
@@ -112,6 +117,8 @@ class Journal:
         if connectors:
             store = self._connectors.store(plan.index)
             callbacks.append(WeightSnapshots(store, *place, module="connectors", **when))
+        if self._live is not None:
+            callbacks.append(self._live.callback(plan))
         if self._resume is not None:
             callbacks.append(
                 ResumePoints(

@@ -15,6 +15,7 @@ from kdprobe.training.checks import check_stages, check_training, example_of
 from kdprobe.training.journal import Journal
 from kdprobe.training.layers import STUDENT
 from kdprobe.training.lightning_run import fit
+from kdprobe.training.live_stages import LiveStages
 from kdprobe.training.module import StageModule, StagePlan
 from kdprobe.training.result import StageRecord, TrainingResult
 from kdprobe.training.resume import Resume
@@ -45,6 +46,7 @@ def train_network(
     log_path: str | Path | None = None,
     path_length: Sequence[str] = (),
     path_log: str | Path | None = None,
+    live: LiveStages | None = None,
     show_progress: bool = False,
     resume: Resume | None = None,
     cache_teacher: bool = True,
@@ -63,7 +65,8 @@ def train_network(
     `model` and `teacher`, and the states of the random generators, are as before. With `log_path`, a JSON
     line per epoch (epoch, stage, step, loss, accuracy, seconds) is appended there; epoch 0 has no loss.
     With `path_length`, names of parameters, each stage's way of these, optimiser step by step, is appended
-    to `path_log` (see `WeightSnapshots`).
+    to `path_log` (see `WeightSnapshots`). `live`: looks at the network at the start and after epochs, and
+    changes nothing of the training.
 
     With `resume` all that is needed to go on is noted after every epoch, and a training that was interrupted
     goes on after the last epoch noted, to the same bytes as one that was not. Generators are seeded anew in
@@ -89,6 +92,7 @@ def train_network(
         resume,
         path_length=path_length,
         path_log=None if path_log is None else Path(path_log),
+        live=live,
     )
     rows = train_data.normalised.on(device)
     batches = Batches(rows, train_data.labels, settings.batch_size, seed=seed, flips=settings.flips)

@@ -110,5 +110,6 @@ def test_run_measure_compare_report(capsys, tmp_path):
     assert (tmp_path / "c.json").stat().st_size > 500
     assert main(["measure", str(networks / "baseline"), "--measure.margin", "0.1"]) == 0
     assert "baseline" in capsys.readouterr().out
-    assert main(["report", str(out)]) == 0
+    assert main(["report", str(out), "--max-images", "1"]) == 0
+    assert "This page holds 1 of " in (out / "report" / "index.html").read_text(encoding="utf-8")
     assert "report" in capsys.readouterr().out

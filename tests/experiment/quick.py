@@ -49,6 +49,7 @@ def untried(patch: pytest.MonkeyPatch) -> None:
     """Nothing is tried out beforehand, and no figures are drawn."""
     patch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
+    patch.setattr("kdprobe.experiment.ahead.live_seconds", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
 
 

@@ -43,6 +43,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr("kdprobe.analysis.measure.SHARD", 2)
     monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
     monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
+    monkeypatch.setattr("kdprobe.experiment.ahead.live_seconds", lambda *_: 0.0)
     monkeypatch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
     monkeypatch.setattr(
         "kdprobe.experiment.publish.write_report",
@@ -103,7 +104,7 @@ def dies_at(event: int) -> None:
 
 
 def found(folder: Path) -> dict[str, object]:
-    """All that a run leaves but times."""
+    """All that a run leaves but times, and the page that shows what one process saw."""
     kept = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = str(path.relative_to(folder))
@@ -112,7 +113,7 @@ def found(folder: Path) -> dict[str, object]:
         elif path.name == "metrics.jsonl":
             lines = map(json.loads, path.read_text().splitlines())
             kept[name] = [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
-        elif path.suffix != ".tmp":
+        elif path.suffix != ".tmp" and path.name != "live.html":
             kept[name] = path.read_bytes()
     return kept
 
@@ -154,15 +155,15 @@ def run_to_the_end(folder: Path, events) -> int:
 
 @pytest.mark.slow  # a process for each moment
 def test_killed_at_renames_syncs_and_removals(tmp_path, undisturbed):
-    kills = run_to_the_end(tmp_path / "out", (event for _ in range(20) for event in (13, 40, 29, 55)))
+    kills = run_to_the_end(tmp_path / "out", (event for _ in range(20) for event in (17, 55, 39, 75)))
     assert kills > 4
     assert_same(tmp_path / "out", undisturbed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("least", [25, 28, 31])
+@pytest.mark.parametrize("least", [36, 38, 41])
 def test_killed_everywhere(tmp_path, undisturbed, least):
-    """Every run comes a few events further than the one before; the first epoch alone takes more than 20."""
+    """Every run comes a few events further than the one before; the first epoch alone takes more than 30."""
     kills = run_to_the_end(tmp_path / "out", (least + n % 5 for n in range(60)))
     assert kills > 5
     assert_same(tmp_path / "out", undisturbed)

@@ -37,7 +37,8 @@ def files(folder):
 def test_a_run_with_connectors_and_an_assistant_survives_a_packed_file(run, tmp_path):
     pack_run(run, tmp_path / "run.h5")
     unpack_run(tmp_path / "run.h5", tmp_path / "again")
-    wanted = {name: data for name, data in files(run).items() if name != ".kdprobe.lock"}
+    made = (".kdprobe.lock", "live.html")  # of the moment; the page is made of the logs, which are packed
+    wanted = {name: data for name, data in files(run).items() if name not in made}
     assert files(tmp_path / "again") == wanted
     for place in ("student-chain.assistant/connectors/stage-0/", "student-chain/connectors/stage-1/"):
         assert any(name.startswith(f"networks/{place}epoch-") for name in wanted), place

@@ -9,7 +9,7 @@ import numpy as np
 from report.summaries import HIGHER, concept_maps, summary
 
 from kdprobe.report import comparison_json, write_tables
-from kdprobe.report.comparison import map_arrays
+from kdprobe.report.map_file import map_arrays
 
 SETTINGS = (
     ("tiny_imagenet", "vgg_small", "fc1"),

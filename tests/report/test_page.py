@@ -5,16 +5,20 @@ from base64 import b64decode, b64encode
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+import yaml
+from report.explorers import explored
 from report.summaries import NAN, summary
 
-import kdprobe.report.page
+import kdprobe.report.pictures
+from kdprobe.metrics import METRICS
 from kdprobe.records import Interval
-from kdprobe.report import write_report
+from kdprobe.report import write_report, write_tables
 from kdprobe.report.page import render
-from kdprobe.report.words import FINDINGS, LIMITS, WORDS
+from kdprobe.report.words import FINDINGS, LIMITS, TERMS, WORDS
 
 
 class Page(HTMLParser):
@@ -51,7 +55,7 @@ class Page(HTMLParser):
 def quick_pictures(request, monkeypatch):
     """Most tests read the text: the figures are made, but not drawn into pixels."""
     if "pictures" not in request.fixturenames:
-        monkeypatch.setattr(kdprobe.report.page, "png_bytes", lambda figure: b"\x89PNG stand-in")
+        monkeypatch.setattr(kdprobe.report.pictures, "png_bytes", lambda figure: b"\x89PNG stand-in")
 
 
 @pytest.fixture
@@ -61,7 +65,13 @@ def pictures():
 
 @cache
 def page(students: int = 1, maps: int = 1) -> Page:
-    return Page(render(summary(students, maps=maps)))
+    return Page(render(with_config(summary(students, maps=maps))))
+
+
+def with_config(record):
+    """`record` with the settings of `kdprobe run`."""
+    config = {"seed": 3, "data": {"name": "tiny_imagenet"}, "measure": {"probe_seed": 7, "margin": 0.2}}
+    return replace(record, settings={"config": config, **record.settings})
 
 
 ATTACKS = (
@@ -71,6 +81,9 @@ ATTACKS = (
     "</style><script>alert(1)</script>",
     "{{ 7 * 191 }}{% raw %}",
     "javascript:alert(1)",
+    "<!-- ]]>",
+    "</noscript></pre></textarea><b>",
+    "line\u2028and\u2029paragraph",
 )
 
 
@@ -99,7 +112,7 @@ def hostile(attack: str):
                 concepts={attack: maps.concepts[old]},
             ),
         ),
-        settings={attack: {attack: attack}},
+        settings={attack: {attack: attack}, "config": {attack: attack, "seed": attack}},
         provenance={"command": attack, "list": [attack, {attack: attack}]},
         notes=(attack,),
     )
@@ -112,7 +125,7 @@ def test_names_that_are_html_or_script_do_nothing(attack):
     assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in plain.tags}
     known = {name for _, attributes in plain.tags for name in attributes}
     assert {name for _, attributes in seen.tags for name in attributes} <= known
-    assert not any(tag == "script" for tag, _ in seen.tags)
+    assert sum(tag == "script" for tag, _ in seen.tags) == 1  # the page's own
     for _, attributes in seen.tags:
         assert not any(name.startswith("on") for name in attributes)
         assert attributes.get("href", "#").startswith(("#", "data:"))
@@ -123,26 +136,38 @@ def test_nothing_is_loaded_from_anywhere():
     for tag, attributes in page().tags:
         for name in ("src", "srcset", "href", "action", "data", "poster"):
             address = attributes.get(name, "#")
-            assert address.startswith(("#", "data:image/png;base64,")) or address == "data:,", (
+            inside = ("#", "data:image/png;base64,")
+            assert address.startswith(inside) or address == "data:," or "download" in attributes, (
                 tag,
                 address[:40],
             )
+            if name == "href" and "download" in attributes:
+                assert address.startswith(("data:text/csv;", "data:application/yaml;"))
     style = render(summary(0, maps=0)).split("<style>")[1].split("</style>")[0]
     assert "url(" not in style and "@import" not in style
 
 
-def test_the_policy_admits_the_style_and_nothing_else():
-    html = render(summary(0, maps=0))
+def test_the_policy_admits_the_style_the_script_and_pictures_and_nothing_else():
+    html = render(explored(summary(1, maps=0)))
     policy = next(
         a["content"] for t, a in Page(html).tags if a.get("http-equiv") == "Content-Security-Policy"
     )
-    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
-    assert rules["default-src"] == "'none'"
-    assert rules["style-src"] == f"'sha256-{digest}'"
-    assert rules["img-src"] == "data:"
-    assert not any("style" in attributes for _, attributes in Page(html).tags)
+    rules = {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"}
+    for element in ("style", "script"):
+        found = re.findall(rf"<{element}>(.*?)</{element}>", html, re.DOTALL)
+        assert len(found) == 1 and len(found[0]) > 500
+        digest = b64encode(sha256(found[0].encode()).digest()).decode()
+        rules[f"{element}-src"] = f"'sha256-{digest}'"
+    assert dict(rule.strip().split(" ", 1) for rule in policy.split(";")) == rules
+    for _, attributes in Page(html).tags:
+        assert not any(name == "style" or name.startswith("on") for name in attributes)
+
+
+def test_the_script_makes_no_markup_out_of_text_and_fetches_nothing():
+    script = re.findall(r"<script>(.*?)</script>", render(explored(summary(1, maps=0))), re.DOTALL)[0]
+    ways = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "fetch(",
+            "XMLHttpRequest", "import(", "WebSocket", "sendBeacon", "DOMParser")  # fmt: skip
+    assert [way for way in ways if way in script] == []
 
 
 def test_the_verdicts_stand_at_the_top_in_words_with_their_numbers():
@@ -195,6 +220,59 @@ def test_words_limits_notes_settings_and_accuracy_are_there():
     assert "protocol.target_mean_entropy -2.8" in seen
     assert "0123456789abcdef0123456789abcdef01234567" in seen
     assert "60.0 %" in seen
+    for term, meaning in TERMS:
+        assert term in seen and meaning in seen
+
+
+def test_every_metric_is_explained_in_one_sentence_with_unit_range_and_direction():
+    seen = page().words
+    for metric, words in WORDS.items():
+        facts = METRICS[metric]
+        assert words.meaning.count(". ") == 0 and words.meaning.endswith(".")
+        after = seen[seen.index(words.meaning) + len(words.meaning) :][:120]
+        assert "unit: " in after and "range: " in after
+        assert ("higher is better" in after.split("range")[1][:60]) == facts.higher_is_better
+
+
+def test_the_page_says_how_to_make_its_numbers_again():
+    record = with_config(explored(summary(1), layers=("fc1", "fc 2")))
+    record = replace(record, provenance={"kdprobe": "0.1.0", "torch": "2.9", "git_revision": "0123"})
+    html = render(record)
+    seen = Page(html).words
+    for command in (
+        "kdprobe run --config config.yaml --out runs/again",
+        "kdprobe measure runs/again --measure.layer 'fc 2'",
+        "kdprobe report runs/again",
+    ):
+        assert command in seen
+    assert "kdprobe 0.1.0, torch 2.9, revision 0123" in seen
+    assert "Seed 3, and 7 for the choice of the probe images" in seen
+    shown = unescape(re.findall(r'<pre class="code"[^>]*>(.*?)</pre>', html, re.DOTALL)[1])
+    assert yaml.safe_load(shown) == record.settings["config"]
+    assert "Make these numbers again" not in Page(render(summary(1))).words  # no config was recorded
+
+
+def test_the_page_says_in_a_sentence_how_it_was_measured():
+    record = with_config(summary(1))
+    method = {"layer": "fc<1>", "protocol": "cheng2020", "solver": "decomposed", "seed": 7, "grid": 16}
+    record = replace(record, settings=record.settings | {"measurement": method | {"probe_images": 32}})
+    seen = Page(render(record)).words
+    assert "at layer fc<1> by the protocol cheng2020 with the solver decomposed, seed 7" in seen
+    assert "16 × 16 cells of 32 images" in seen
+    lacking = replace(record, settings=record.settings | {"measurement": method})
+    assert "by the protocol" not in Page(render(lacking)).words
+
+
+def test_the_downloads_are_the_files_of_the_tables(tmp_path):
+    record = with_config(summary(1))
+    write_tables(record, tmp_path)
+    links = {a["download"]: a["href"] for tag, a in Page(render(record)).tags if "download" in a}
+    for name in ("metrics.csv", "comparisons.csv", "curves.csv"):
+        kind, content = links.pop(name).split(",")
+        assert kind == "data:text/csv;charset=utf-8;base64"
+        assert b64decode(content) == (tmp_path / name).read_bytes()
+    assert yaml.safe_load(b64decode(links.pop("config.yaml").split(",")[1])) == record.settings["config"]
+    assert not links
 
 
 def test_the_accuracy_note_is_shown():

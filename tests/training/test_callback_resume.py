@@ -47,6 +47,12 @@ def test_the_folder_is_that_of_a_training_that_was_not_interrupted(tmp_path, sam
     assert all(same(a, b) for a, b in zip(parts, whole, strict=True))
 
 
+def test_a_checkpoint_saved_between_validation_and_the_end_of_its_epoch_is_of_that_epoch(tmp_path):
+    """Lightning reports the end of that epoch again, and has not counted it."""
+    interrupted(tmp_path, save={"save_on_train_epoch_end": False})
+    assert places(tmp_path / "s") == WHOLE
+
+
 def test_snapshots_that_are_newer_than_the_checkpoint_are_kept_if_they_are_equal(tmp_path):
     """The checkpoint is of epoch 1, snapshots 2 and 3 are there already."""
     interrupted(tmp_path, first={"max_epochs": 1})

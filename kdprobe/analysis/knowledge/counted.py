@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kdprobe.analysis.knowledge.changes import Changes, count_still, image_changes
 from kdprobe.analysis.measurement import Measurement
-from kdprobe.analysis.summary import curve_intervals, epoch_counts
+from kdprobe.analysis.summary import curve_intervals
 from kdprobe.analysis.unit import MeasuredNetwork, Unit
 from kdprobe.analysis.values import (
     CountSettings,
@@ -28,6 +28,7 @@ from kdprobe.metrics import (
     StillMaps,
     concept_cells,
     count_concepts,
+    count_values,
     margin_curve,
     relevance_ratio,
 )
@@ -110,7 +111,7 @@ def _count(name: str, unit: Unit, teacher: list[Tensor] | None) -> tuple[Counted
         concepts = concepts_of(maps, foreground, settings)
         last.append(concepts[-1].clone())  # nothing else is held of a redraw
         other = None if of_teacher is None else of_teacher[len(last) - 1]
-        counts.append(epoch_counts(concepts, foreground, settings))
+        counts.append(count_values(concepts, foreground, settings.empty))
         changes.append(image_changes(concepts, first, foreground, other))
         values.append(image_metrics(concepts[first:], measured, foreground, settings))
         ratios.append(_ratios(maps[-1], foreground, settings))

@@ -29,6 +29,8 @@ class SweepConfig:
         layers: where the networks are measured; methods that imitate the layer under study imitate the first.
         students: distillation methods; teacher and baseline are trained once for all of them.
         base: settings of all experiments; those of the data set, then those of the network, come after.
+            Each has the live probe of kdprobe run, in its own folder, and the plan counts its time; live.images 0 does
+            without it. What is done stays done either way.
     """
 
     data: dict[str, Any]

@@ -84,7 +84,7 @@ class Planned:
         """
         config = self.config if config is None else config
         settings = asdict(at_layer(config, layer))
-        del settings["report"], settings["data"]["root"]
+        del settings["report"], settings["live"], settings["data"]["root"]
         settings["measure"]["foreground_share"] = list(settings["measure"]["foreground_share"])
         networks = {
             member.name: {

@@ -11,10 +11,10 @@ from kdprobe.analysis.knowledge import COLUMNS, count_unit, tables_of
 from kdprobe.experiment.sweep.config import read_sweep
 from kdprobe.experiment.sweep.plan import plan_sweep
 from kdprobe.experiment.sweep.units import SWEEP, sweep_units
-from kdprobe.report import comparisons_csv, read_networks, write_sweep_tables
-from kdprobe.report.comparison import map_arrays
+from kdprobe.report import comparisons_csv, read_curves, read_networks, write_overview, write_sweep_tables
 from kdprobe.report.figure_script import file_name
 from kdprobe.report.forms import csv_bytes
+from kdprobe.report.map_file import map_arrays
 from kdprobe.storage import read_json, write_atomically
 
 Say = Callable[[str], None]
@@ -27,8 +27,9 @@ def publish_sweep(sweep: str | Path, folder: str | Path, say: Say = print) -> li
 
     As numbers, which the scripts in figures/ draw: comparisons.csv, what the networks know (the tables of
     kdprobe.analysis.knowledge) and strips--*.npz, concept maps without photographs. For a text: table, comparisons,
-    hypotheses and networks (.tex, .md, .html). notes.csv has what the reader must know of each unit. Seeds are pooled
-    over what is finished; of what cannot be read `say` is told. Raises ConfigError as `sweep_units`.
+    hypotheses and networks (.tex, .md, .html). To look at: index.html, all networks in one page. notes.csv has what the
+    reader must know of each unit. Seeds are pooled over what is finished; of what cannot be read `say` is told. Raises
+    ConfigError as `sweep_units`.
     """
     folder, counted, files = Path(folder), [], {}
     for unit in sweep_units(sweep, say):
@@ -47,8 +48,10 @@ def publish_sweep(sweep: str | Path, folder: str | Path, say: Say = print) -> li
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(folder / name, content)
-    written = write_sweep_tables(comparisons, read_networks(folder / "networks.csv"), folder, counting)
-    return [folder / name for name in files] + written
+    networks, curves = read_networks(folder / "networks.csv"), read_curves(folder / "curves.csv")
+    written = write_sweep_tables(comparisons, networks, folder, counting)
+    page = write_overview(networks, comparisons, curves, folder, counting)
+    return [*(folder / name for name in files), *written, page]
 
 
 def _notes(sweep: str | Path) -> tuple[list[tuple], str]:

@@ -32,7 +32,7 @@ from kdprobe.experiment.sweep import (
 )
 from kdprobe.metrics import METRICS
 from kdprobe.report import read_comparisons, read_networks
-from kdprobe.report.comparison import read_maps
+from kdprobe.report.map_file import read_maps
 from kdprobe.storage import read_json, write_json
 
 SWEEP = SweepConfig(
@@ -243,7 +243,11 @@ def test_the_command_line_runs_it_and_shows_the_plan(tmp_path, capsys, monkeypat
     assert "two       small    fc1     0/1" in shown and "0 of 1 units (seed and layer) done" in shown
     assert not (tmp_path / "out").exists()
     assert main(arguments) == 0
-    assert str(tmp_path / "out" / "tables") in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert str(tmp_path / "out" / "tables") in said
+    page = tmp_path / "out" / "tables" / "index.html"
+    assert f"report      {page}" in said
+    assert "one seed" in page.read_text() and page.read_text().count("<tr data-row=") == 3
     more = dataclasses.replace(one, seeds=[0, 1], layers=["fc1", "fc2"])
     (tmp_path / "more.yaml").write_text(yaml.safe_dump(dataclasses.asdict(more)))
     there = contents(tmp_path)

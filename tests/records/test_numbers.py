@@ -1,6 +1,6 @@
 import pytest
 
-from kdprobe.plots import decimals, interval_text, number
+from kdprobe.records.numbers import decimals, interval_text, number
 
 
 @pytest.mark.parametrize(

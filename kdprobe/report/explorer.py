@@ -1,0 +1,88 @@
+"""The data of the concept explorer as the page carries it: JSON in which no text can end the element around it."""
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from kdprobe.records import Explorer, ExplorerNetwork
+from kdprobe.report.comparison import plain
+
+VERSION = 1
+_JPEG = b"\xff\xd8"
+
+
+def explorer_data(explorer: Explorer) -> dict[str, Any]:
+    """What the page's script reads, JSON-able: `version`, `settings` of counting, `classes`, `images_counted`, `images`
+    (id, label, picture, foreground) and `layers` (networks: epochs, weight path, accuracy, entropy, H-bar, curves).
+
+    Entropies and H-bar are the float64 values themselves, little-endian, in base64: the page counts with the same
+    bits as `kdprobe.metrics`. Foregrounds are g * g bits in rows, the first cell the highest bit of the first byte.
+    """
+    return {
+        "version": VERSION,
+        "settings": {
+            "margin": explorer.margin,
+            "scope": explorer.scope,
+            "empty": explorer.empty,
+            "initial": explorer.initial,
+            "grid": int(explorer.foreground.shape[-1]),
+        },
+        "classes": list(explorer.classes),
+        "images_counted": explorer.counted,
+        "images": [
+            {
+                "id": explorer.ids[k],
+                "label": explorer.labels[k],
+                "picture": _uri(picture),
+                "width": explorer.sizes[k][0],
+                "height": explorer.sizes[k][1],
+                "foreground": _base64(np.packbits(explorer.foreground[k].ravel()).tobytes()),
+            }
+            for k, picture in enumerate(explorer.pictures)
+        ],
+        "layers": [
+            {"layer": layer.layer, "networks": [_network(network) for network in layer.networks]}
+            for layer in explorer.layers
+        ],
+    }
+
+
+def _network(network: ExplorerNetwork) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "role": network.role,
+        "recipe": network.recipe,
+        "epochs": list(network.epochs),
+        "path": plain(network.path),
+        "accuracy": plain(network.accuracy),
+        "entropy": _doubles(network.entropy),
+        "baseline_entropy": _doubles(network.baseline_entropy),
+        "curves": {
+            metric: [plain([p.value, p.low, p.high, p.n]) for p in points]
+            for metric, points in network.curves.items()
+        },
+    }
+
+
+def json_markup(data: Any) -> Markup:
+    """`data` as JSON for a script element: ASCII alone, and no <, > or & that HTML could take for markup."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # escaped above, as JSON
+
+
+def _doubles(values: Any) -> str:
+    return _base64(np.ascontiguousarray(values, "<f8").tobytes())
+
+
+def _uri(picture: bytes) -> str:
+    kind = "jpeg" if picture.startswith(_JPEG) else "png"
+    return f"data:image/{kind};base64,{_base64(picture)}"
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
