@@ -1,6 +1,7 @@
 """What the README claims: the functions of its table, its examples, its config."""
 
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from kdprobe.cli.parser import make_parser
 from kdprobe.experiment.sweep import plan_sweep, read_sweep
+from kdprobe.live import read_lines
 from kdprobe.objectives import INPUTS
 from kdprobe.recipes import KINDS, list_recipes, load_recipe
 
@@ -81,7 +83,8 @@ def test_the_lightning_example_runs_as_written(tmp_path, monkeypatch):
     class Mine(L.LightningModule):
         def __init__(self):
             super().__init__()
-            self.model = nn.Linear(4, 2)
+            layers = {"flat": nn.Flatten(), "fc1": nn.Linear(3 * 16 * 16, 4), "fc2": nn.Linear(4, 2)}
+            self.model = nn.Sequential(OrderedDict(layers))
 
         def training_step(self, batch, _index):
             return nn.functional.cross_entropy(self.model(batch[0]), batch[1])
@@ -89,10 +92,13 @@ def test_the_lightning_example_runs_as_written(tmp_path, monkeypatch):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    data = TensorDataset(torch.randn(8, 4), torch.zeros(8, dtype=torch.int64))
-    names = {"my_lightning_module": Mine(), "my_loader": DataLoader(data, batch_size=4)}
+    images, masks = torch.randn(8, 3, 16, 16), torch.zeros(8, 16, 16, dtype=torch.bool)
+    masks[:, 4:12, 4:12] = True
+    loader = DataLoader(TensorDataset(images, torch.zeros(8, dtype=torch.int64)), batch_size=4)
+    names = {"my_lightning_module": Mine(), "my_loader": loader, "probe_images": images, "masks": masks}
     exec(compile(example.replace("max_epochs=30", "max_epochs=2, logger=False"), "README.md", "exec"), names)
     assert [snapshot.epoch for snapshot in names["snapshots"].store.list()] == [0, 1, 2]
+    assert [line["epoch"] for line in read_lines("runs/mine")["mine"]] == [0, 1, 2]
 
 
 def test_the_config_is_one(tmp_path):

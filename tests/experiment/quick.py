@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdprobe.experiment import ExperimentConfig, run_experiment, train_experiment
-from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
+from kdprobe.experiment.config import DataConfig, LiveConfig, MeasureConfig, ReportConfig, TeacherConfig
 from kdprobe.training import TrainingSettings
 
 SMALL = ExperimentConfig(
@@ -18,6 +18,7 @@ SMALL = ExperimentConfig(
     measure=MeasureConfig(
         images=3, foreground_share=(0.01, 0.9), grid=8, tolerance=None, redraws=2, resamples=10
     ),
+    live=LiveConfig(images=0),  # its own tests, and those of killed runs, turn it on
     report=ReportConfig(images=1, epochs=2),
 )
 

@@ -19,7 +19,8 @@ from kdprobe.storage import SnapshotStore, read_jsonl
 from kdprobe.training.resume import Resume
 
 #: a student of two stages
-CONFIG = changed(SMALL, students=["feature"])
+LIT = changed(SMALL, live=LiveConfig())
+CONFIG = changed(LIT, students=["feature"])
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_live_settings_may_change_while_a_training_is_interrupted(lit, tmp_path,
 
 def test_a_teacher_without_the_layer_is_not_looked_at(tmp_path, quick):
     config = changed(
-        SMALL, teacher={"model": "resnet8x4", "epochs": 1}, measure={"layer": "fc1"}, students=["kd"]
+        LIT, teacher={"model": "resnet8x4", "epochs": 1}, measure={"layer": "fc1"}, students=["kd"]
     )
     train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     lines = read_lines(tmp_path)
@@ -157,7 +158,7 @@ def test_neither_are_assistants_nor_a_teacher_that_is_loaded(tmp_path, quick, li
     import torch
 
     torch.save(dict(store.load(store.list()[-1])), tmp_path / "teacher.pt")
-    config = changed(SMALL, teacher={"weights": str(tmp_path / "teacher.pt")}, students=["takd"])
+    config = changed(LIT, teacher={"weights": str(tmp_path / "teacher.pt")}, students=["takd"])
     train_experiment(config, tmp_path / "out", say=lambda _: None, show_progress=False)
     lines = read_lines(tmp_path / "out")
     assert {name: len(found) for name, found in lines.items()} == {
@@ -179,7 +180,7 @@ def test_the_forecast_counts_the_looks(tmp_path, monkeypatch, quick, lit):
 
 
 def test_looks_are_those_that_are_taken(tmp_path, quick):
-    config = changed(SMALL, students=["feature"], training={"epochs": 3}, live={"every_n_epochs": 2})
+    config = changed(LIT, students=["feature"], training={"epochs": 3}, live={"every_n_epochs": 2})
     train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     lines = read_lines(tmp_path)
     for member in members(config, tmp_path):
@@ -192,10 +193,10 @@ def test_looks_are_those_that_are_taken(tmp_path, quick):
 def test_a_look_is_tried_out_and_leaves_the_network_as_it_was():
     from kdprobe.experiment.setup import build
 
-    material = load_material(SMALL)
-    model = build(SMALL, material, "baseline")
+    material = load_material(LIT)
+    model = build(LIT, material, "baseline")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert live_seconds(SMALL, material, model) > 0
+    assert live_seconds(LIT, material, model) > 0
     assert all((value == before[name]).all() for name, value in model.state_dict().items())
 
 
@@ -208,7 +209,7 @@ def test_settings_that_cannot_be_used(setting):
 
 
 def test_epoch_0_enters_stability_where_the_report_counts_it(tmp_path, quick):
-    config = changed(SMALL, students=[], measure={"initial": "rho", "margin": 0.01})
+    config = changed(LIT, students=[], measure={"initial": "rho", "margin": 0.01})
     train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     first = read_lines(tmp_path)["baseline"][0]
     # The union is the epoch itself, wherever there is anything on the foreground.
@@ -220,7 +221,7 @@ def test_a_page_that_cannot_be_made_at_the_end_does_not_end_the_run(tmp_path, qu
     """A log of something else in the folder cannot be read."""
     (tmp_path / "networks" / "stray" / "metrics.jsonl").mkdir(parents=True)
     (tmp_path / "live.html").write_text("of an earlier run")
-    config = changed(SMALL, students=[])
+    config = changed(LIT, students=[])
     with pytest.warns(UserWarning, match="Cannot read .*stray"):
         train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     assert all(member.record() is not None for member in members(config, tmp_path))

@@ -3,6 +3,7 @@
 import pytest
 from experiment.quick import HINT, changed, quietly, trained_only
 
+from kdprobe.experiment.config import LiveConfig
 from kdprobe.storage import inspect_run, pack_run, unpack_run
 
 #: a loss with weights of its own, in an assistant and in two stages of its student
@@ -26,7 +27,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "out"
     with pytest.MonkeyPatch.context() as patch:
         trained_only(patch)
-        quietly(changed(students=[str(own / "chain.yaml")]), folder)
+        quietly(changed(students=[str(own / "chain.yaml")], live=LiveConfig()), folder)
     return folder
 
 

@@ -190,6 +190,9 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            ),  # a shell's background job ignores it
             env={**unset, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environment},
         )
         os.close(theirs)
@@ -203,8 +206,9 @@ class Terminal:
 
     def rest(self) -> int:
         """Reads to the end; the exit code."""
+        ends = time.monotonic() + 60
         while self._read():
-            pass
+            assert time.monotonic() < ends, self.text
         os.close(self.keys)
         return self.process.wait(30)
 
@@ -251,8 +255,13 @@ def test_a_window_too_small_for_anything_is_no_reason_to_stop(tmp_path, monkeypa
             return True
 
     folder, out = experiment(tmp_path, teacher=2, baseline=1), Window()
-    moments = iter([lambda: None, lambda: os.kill(os.getpid(), signal.SIGINT)])
-    monkeypatch.setattr(time, "sleep", lambda _: next(moments)())
+    moments = iter([None, KeyboardInterrupt])
+
+    def sleep(_) -> None:
+        if (moment := next(moments)) is not None:
+            raise moment
+
+    monkeypatch.setattr(time, "sleep", sleep)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("LINES", str(rows))
     watch(folder, out=out)

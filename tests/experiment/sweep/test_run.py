@@ -54,6 +54,7 @@ SWEEP = SweepConfig(
             "redraws": 2,
             "resamples": 10,
         },
+        "live": {"images": 0},
     },
 )
 
@@ -167,7 +168,8 @@ def test_what_fails_is_named_costs_the_others_nothing_and_is_tried_again(tmp_pat
 
 @pytest.mark.parametrize("layers", [["fc1", "fc9", "fc2"], ["fc9", "fc1", "fc2"]])
 def test_a_layer_that_cannot_be_measured_costs_the_other_layers_nothing(tmp_path, layers):
-    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=layers)
+    base = {**SWEEP.base, "live": {"images": 2}}  # whose layer is the first one
+    one = dataclasses.replace(SWEEP, seeds=[0], data={"two": SWEEP.data["two"]}, layers=layers, base=base)
     failed, said = swept(one, tmp_path)
     assert len(failed) == 1 and "two, small, seed 0, fc9: VGGSmall has no layer 'fc9'" in failed[0]
     assert [unit.layer for unit in sweep_units(tmp_path)] == ["fc1", "fc2"]
