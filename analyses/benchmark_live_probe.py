@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import nan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -86,6 +86,31 @@ def probe_of(candidate: Candidate, material: Material, folder: Path) -> LiveProb
     )
 
 
+class Observed(SnapshotStore):
+    """Keeps the weights, and lets every one of `probes` look at them, each for itself."""
+
+    def __init__(self, folder: Path, probes: dict[str, LiveProbe]) -> None:
+        super().__init__(folder)
+        self._probes = probes
+        self.taken: dict[str, list[float]] = {
+            name: [] for name in probes
+        }  #: process seconds of each observation
+        self.marks: list[
+            tuple[float, float]
+        ] = []  #: process time before and after the observations of an epoch
+
+    def save(self, model: nn.Module, *, epoch: int, **options: Any) -> Any:
+        saved = super().save(model, epoch=epoch, **options)
+        before = time.process_time()
+        for name, probe in self._probes.items():
+            began = time.process_time()
+            probe.observe(model, epoch=epoch)
+            if epoch > 0:
+                self.taken[name].append(time.process_time() - began)
+        self.marks.append((before, time.process_time()))
+        return saved
+
+
 def cost(material: Material, folder: Path, repeats: int) -> dict[str, dict[str, float]]:
     """By candidate: what an observation takes, and its share of an epoch."""
     config = ExperimentConfig()
@@ -94,20 +119,7 @@ def cost(material: Material, folder: Path, repeats: int) -> dict[str, dict[str, 
     for repeat in range(repeats):
         home = folder / str(repeat)
         probes = {name: probe_of(each, material, home / name) for name, each in CANDIDATES.items()}
-        marks: list[tuple[float, float]] = []  # process time before and after the observations of an epoch
-
-        class Observed(SnapshotStore):
-            def save(self, model, *, epoch, **options):
-                saved = super().save(model, epoch=epoch, **options)
-                before = time.process_time()
-                for name, probe in probes.items():  # noqa: B023 (used up within this repeat)
-                    began = time.process_time()
-                    probe.observe(model, epoch=epoch)
-                    if epoch > 0:
-                        taken[name].append(time.process_time() - began)
-                marks.append((before, time.process_time()))  # noqa: B023
-                return saved
-
+        store = Observed(home / "snapshots", probes)
         train_network(
             build(config, material, "baseline"),
             load_recipe("baseline"),
@@ -115,11 +127,13 @@ def cost(material: Material, folder: Path, repeats: int) -> dict[str, dict[str, 
             material.test,
             settings=config.training,
             layer=config.measure.layer,
-            store=Observed(home / "snapshots"),
+            store=store,
             seed=config.seed,
             log_path=home / "metrics.jsonl",
         )
-        epochs += [end - begin for (_, begin), (end, _) in pairwise(marks)]
+        epochs += [end - begin for (_, begin), (end, _) in pairwise(store.marks)]
+        for name, times in store.taken.items():
+            taken[name] += times
     epoch = statistics.median(epochs)
     return {
         name: {

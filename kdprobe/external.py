@@ -26,7 +26,7 @@ def users_code(failed: str, after: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:  # inside runs the user's own code; its error is kept as the cause
+    except Exception as error:  # a user's own file may raise anything; one sentence says it, the cause stays
         kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
         raise ConfigError(f"{failed}: {kind}{' '.join(str(error).split())}{after}") from error
 

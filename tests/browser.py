@@ -13,11 +13,6 @@ from typing import Any
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-#: Why tests are skipped where no browser is; `.ci/run` installs it where it may.
-NO_BROWSER = (
-    "no browser: tests of the pages need Debian's packages chromium and chromium-driver "
-    "(apt-get install chromium chromium-driver); nothing is downloaded for them"
-)
 WIDTHS = (360, 800, 1280)  #: CSS pixels: a phone, a tablet, a desktop
 
 

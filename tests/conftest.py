@@ -25,9 +25,12 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """A headless Chromium, one for all tests; without it the tests of the pages are skipped, and say how to get it."""
-    from browser import NO_BROWSER, programs, started
+    from browser import programs, started
 
     if programs() is None:
-        pytest.skip(NO_BROWSER)
+        pytest.skip(
+            "no browser: only a real one shows what a page does, and pip cannot install it; these tests run where "
+            "Debian's packages chromium and chromium-driver are (CI installs them), and download nothing themselves"
+        )
     with started() as found:
         yield found

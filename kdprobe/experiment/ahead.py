@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdprobe.analysis import missing_shards, seconds_per_image
+from kdprobe.errors import KdprobeError
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.connector_costs import connector_bytes
 from kdprobe.experiment.costs import Costs
@@ -63,7 +64,7 @@ def _at_layers(
     for layer in layers:
         try:
             own = _measuring(replace(config, measure=replace(config.measure, layer=layer)), material, found)
-        except Exception as error:  # the user's own network runs inside; raised below, or said
+        except KdprobeError as error:
             if say is None:
                 raise
             failed.append((layer, error))

@@ -1,7 +1,8 @@
 """What becomes of an error in something that only looks on."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kdprobe.errors import ConfigError
 
@@ -20,18 +21,18 @@ class Failures:
         self.on_error = on_error
         self.sentences: tuple[str, ...] = ()
 
-    def attempt(self, action: Callable[[], None]) -> None:
-        """Does `action`, which writes down what was seen."""
-        try:
-            action()
-        # A disk that is full, a log that somebody has locked, a page that cannot be made: the training that is being
-        # looked at must not end for any of it.
-        except Exception as error:
-            self.passed(error, f"{error} The training goes on.")
+    @contextmanager
+    def tolerated(self, failed: str = "", but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+        """What fails inside is taken note of, as "`failed`: the error's words", or raised, as errors `but` always are.
 
-    def passed(self, error: Exception, sentence: str) -> None:
-        """Takes note of `error` by the `sentence`, or raises it."""
-        if self.on_error == "raise":
-            raise error
-        self.sentences += (sentence,)
-        warnings.warn(sentence, UserWarning, stacklevel=4)
+        A training that has run for hours must not end because it was looked at, and here run codes whose errors cannot
+        be listed: the user's network in evaluation mode, the services behind loggers, a disk that is full. What is
+        meant for the interpreter (KeyboardInterrupt, SystemExit) goes through.
+        """
+        try:
+            yield
+        except Exception as error:  # network, logger or disk may raise anything; the training must outlive it
+            if self.on_error == "raise" or isinstance(error, but):
+                raise
+            self.sentences += (f"{failed}: {error}" if failed else f"{error} The training goes on.",)
+            warnings.warn(self.sentences[-1], UserWarning, stacklevel=4)

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,8 @@ class LiveProbe:
         if state is not None:
             so_far.load_state_dict(state, parameters)
         self._so_far = so_far
-        self._failures.attempt(lambda: self._published.forget(-1 if self.epoch is None else self.epoch))
+        with self._failures.tolerated():
+            self._published.forget(-1 if self.epoch is None else self.epoch)
 
     def observe(self, model: nn.Module, *, epoch: int, step: int = 0, stage: int = 0) -> LiveReading | None:
         """Measures `model` after `epoch` epochs (0: before the first) and writes it down.
@@ -138,18 +140,14 @@ class LiveProbe:
         if self.epoch is not None and epoch <= self.epoch:
             raise InputError(f"Epochs must grow between observations, got {epoch} after {self.epoch}.")
         first, self._so_far.epoch = self.epoch is None, epoch
-        network = bare(model)
-        try:
-            with unnoticed(network):
-                reading = self._measured(network, epoch, step, stage)
-        # Whatever a network's own code raises when it is run in evaluation mode, or memory that is short beside a
-        # training's: hours of training must not end for having been looked at. It becomes a warning and a sentence.
-        except Exception as error:
-            if first and isinstance(error, InputError):  # nothing is trained yet: the settings are wrong
-                raise
-            self._failures.passed(error, f"Epoch {epoch} was not measured: {error}")
+        network, reading = bare(model), None
+        but = (InputError,) if first else ()  # nothing is trained yet: the settings are wrong
+        with self.tolerated(f"Epoch {epoch} was not measured", but), unnoticed(network):
+            reading = self._measured(network, epoch, step, stage)
+        if reading is None:
             return None
-        self._failures.attempt(lambda: self._published.add(reading.line(), reading.pictures))
+        with self._failures.tolerated():
+            self._published.add(reading.line(), reading.pictures)
         if self._so_far.warning is not None and self._so_far.warning.onset:
             warnings.warn(f"{self.name}, epoch {epoch}: {reading.warning}", UserWarning, stacklevel=2)
         return reading
@@ -157,7 +155,8 @@ class LiveProbe:
     def close(self) -> None:
         """The training is over: the page, if it shows this network alone, says so and no longer reloads itself."""
         if self.epoch is not None and self._published.alone:
-            self._failures.attempt(lambda: self._published.rewrite(done=True))
+            with self._failures.tolerated():
+                self._published.rewrite(done=True)
 
     def state_dict(self, model: nn.Module | None = None) -> dict[str, Any]:
         """What a resumed training hands to `start`: numbers, texts and tensors. Empty before the first observation.
@@ -169,9 +168,9 @@ class LiveProbe:
             return {}
         return self._so_far.state_dict(None if model is None else _parameters(model))
 
-    def failed(self, error: Exception, sentence: str) -> None:
-        """Takes note of an `error` after a reading, or raises it, as `on_error` says."""
-        self._failures.passed(error, sentence)
+    def tolerated(self, failed: str, but: tuple[type[Exception], ...] = ()) -> AbstractContextManager[None]:
+        """What fails inside becomes a warning and a sentence in `failures`, or is raised: `Failures.tolerated`."""
+        return self._failures.tolerated(failed, but)
 
     def _measured(self, network: nn.Module, epoch: int, step: int, stage: int) -> LiveReading:
         began, so_far, subject = time.perf_counter(), self._so_far, self._subject

@@ -88,10 +88,9 @@ def opened_hdf5(path: Path, content: BinaryIO) -> Iterator[h5py.File]:
         raise
     except Refused as error:
         raise corrupt(path, str(error)) from error
-    # On damaged structures h5py raises nearly every built-in error (OSError, RuntimeError, KeyError, TypeError, ...),
-    # and which ones depends on its version: a list of them would leave one out. The contract of a reader is equal data
-    # or SnapshotCorruptError, and the error is its cause. A lack of memory, which is no damage, went through above.
-    except Exception as error:  # no list of h5py's errors would be whole; kept as the cause
+    # The contract of a reader is equal data or SnapshotCorruptError; the error is its cause. A lack of memory, which is
+    # no damage, went through above.
+    except Exception as error:  # on damaged files h5py raises nearly any type, and others in each version
         raise corrupt(path, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
 
 

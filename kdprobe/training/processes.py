@@ -28,9 +28,7 @@ def in_first_process(trainer: L.Trainer, action: Callable[[], None]) -> None:
     if trainer.is_global_zero:
         try:
             action()
-        # Whatever it is, the other processes wait in `broadcast` below and would wait for ever: they are told first,
-        # then the same error is raised here.
-        except Exception as raised:  # raised again below, once the others are told
+        except Exception as raised:  # the others wait in `broadcast`: they are told first, then it is raised
             error = raised
     sentence = trainer.strategy.broadcast(None if error is None else str(error))
     if error is not None:

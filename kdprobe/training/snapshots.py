@@ -171,9 +171,7 @@ class WeightSnapshots(L.Callback):
         try:
             self._updates.check(trainer, self._writer.weights)
             self._writer.write(self._network(trainer, pl_module), self._step(trainer))
-        # The training has failed already, and its exception is the one that the user must see, not that of a last
-        # attempt to save; this one, whatever it is, goes into `failures` and a warning.
-        except Exception as error:  # the training's own error is on its way; this one is warned of
+        except Exception as error:  # must not take the place of what ended the training; it is warned of
             self._writer.note(f"The weights after the exception are not kept: {error}")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:

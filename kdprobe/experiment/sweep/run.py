@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdprobe.errors import KdprobeError
+from kdprobe.errors import ConfigError
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
 from kdprobe.experiment.run import make_folder, trained
@@ -14,6 +14,7 @@ from kdprobe.experiment.sweep.config import SweepConfig
 from kdprobe.experiment.sweep.growth import grown, write_sweep
 from kdprobe.experiment.sweep.plan import Planned, at_layer, plan_sweep
 from kdprobe.experiment.unmeasured import measured_members, unmeasured_networks
+from kdprobe.external import users_code
 from kdprobe.report import comparison_json
 
 Say = Callable[[str], None]
@@ -81,8 +82,8 @@ def _run(
 def _contained(name: str, failed: list[str], say: Say) -> Iterator[None]:
     """What fails inside is said and noted: it must not cost the others."""
     try:
-        yield
-    except Exception as error:  # inside runs the user's own code too; named, and the others go on
-        kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
-        failed.append(f"{name}: {kind}{' '.join(str(error).split())}")
-        say(f"failed: {failed[-1]}")
+        with users_code(name):
+            yield
+    except ConfigError as error:
+        failed.append(str(error))
+        say(f"failed: {error}")
