@@ -3,7 +3,7 @@
 Names are imported on first use, so that ``import kdprobe`` stays silent and quick.
 """
 
-from importlib import import_module
+from kdprobe.lazy import on_first_use
 
 __version__ = "0.1.0"
 
@@ -22,12 +22,4 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'kdprobe' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = on_first_use(__name__, _HOMES, __all__)

@@ -4,10 +4,25 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    gc.disable()  # until all tests are collected
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and their modules live to the end: they are not looked through for garbage again and again."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # so that extension modules find nothing left over at the end
 
 
 @pytest.fixture(scope="session")

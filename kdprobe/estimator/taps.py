@@ -50,6 +50,15 @@ def layer_path(model: nn.Module, layer: str) -> str:
     return _find(model, layer)[0]
 
 
+def has_layer(model: nn.Module, layer: str) -> bool:
+    """Whether `layer` is one of the network's, as `layer_path` finds it."""
+    try:
+        layer_path(model, layer)
+    except LayerError:
+        return False
+    return True
+
+
 def _find(model: nn.Module, layer: str) -> tuple[str, nn.Module]:
     network = bare(model)
     layers = {}

@@ -1,8 +1,7 @@
 """From data to report: what ``kdprobe run`` does."""
 
-from importlib import import_module
-
 from kdprobe.experiment.config import ExperimentConfig
+from kdprobe.lazy import on_first_use
 
 #: loaded on first use, because they import torch
 _LAZY = {
@@ -28,12 +27,4 @@ __all__ = [
     "train_experiment",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = on_first_use(__name__, _LAZY, __all__)

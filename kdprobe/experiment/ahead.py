@@ -1,6 +1,6 @@
 """What is ahead of an experiment: its time, tried out on the spot, and its disk space; only what is not done yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from kdprobe.experiment.forecast import Forecast, free_bytes, map_bytes, seconds
 from kdprobe.experiment.live import is_live, live_seconds, looks
 from kdprobe.experiment.measuring import measurable
 from kdprobe.experiment.members import Member
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.setup import Material, build, build_empty, measure_plan
 from kdprobe.experiment.teachers import teachers_of
 from kdprobe.experiment.unmeasured import differs, reason_unmeasured
@@ -26,7 +27,7 @@ def ahead(
     found: list[Member],
     folder: Path,
     layers: Sequence[str] | None = None,
-    say: Callable[[str], None] | None = None,
+    say: Say | None = None,
 ) -> Forecast:
     """Tries out a training step, and an estimate at each of `layers` (None: the config's). Checks them on the way.
 
@@ -57,7 +58,7 @@ def _at_layers(
     material: Material,
     found: list[Member],
     layers: Sequence[str],
-    say: Callable[[str], None] | None,
+    say: Say | None,
 ) -> tuple[float, int]:
     """Seconds and bytes of the maps at `layers` that are not there yet."""
     seconds, disk, failed = 0.0, 0, []
@@ -102,17 +103,15 @@ def _measuring(config: ExperimentConfig, material: Material, found: list[Member]
 
 def _looking(config: ExperimentConfig, material: Material, unfinished: list[Member]) -> float:
     """Seconds of the live probe."""
+    if not unfinished:
+        return 0.0
     times = {False: 0, True: 0}  # as above
+    models = {other: build_empty(config, material, "teacher" if other else "baseline") for other in times}
     for member in unfinished:
-        if is_live(config, material, member):
-            other = member.role == "teacher" and differs(config)
+        other = member.role == "teacher" and differs(config)
+        if is_live(config, material, member, models[other]):
             times[other] += looks(config, member, ResumeStore(member.folder).epoch())
-    models = {
-        other: build_empty(config, material, "teacher" if other else "baseline")
-        for other in times
-        if times[other]
-    }
-    return sum(times[other] * live_seconds(config, material, model) for other, model in models.items())
+    return sum(live_seconds(config, material, models[other]) * n for other, n in times.items() if n)
 
 
 def _epochs(config: ExperimentConfig, member: Member, done: int | None) -> tuple[int, int]:

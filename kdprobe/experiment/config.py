@@ -133,3 +133,8 @@ class ExperimentConfig:
     def __post_init__(self) -> None:
         if self.preset is not None and self.preset not in PRESETS:
             raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}.")
+
+    @property
+    def title(self) -> str:
+        """Heading of the report and of the page of the live probe."""
+        return self.report.title or f"{self.data.name}, {self.model}, layer {self.measure.layer}"

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from kdprobe.analysis import weight_names
-from kdprobe.errors import LayerError
 from kdprobe.estimator import EntropyEstimator
-from kdprobe.estimator.taps import layer_path
+from kdprobe.estimator.taps import has_layer
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.epochs import stage_ends
 from kdprobe.experiment.members import Member
-from kdprobe.experiment.setup import Material, build_empty, device
+from kdprobe.experiment.say import Say
+from kdprobe.experiment.setup import Material, followed_weights
 from kdprobe.experiment.unmeasured import reason_unmeasured
 from kdprobe.live import LIVE_SOLVER, LiveProbe, Picture, read_lines
 from kdprobe.live.failures import Failures
@@ -24,34 +23,37 @@ from kdprobe.training.live_stages import LiveStages
 PAGE = "live.html"
 
 
-def is_live(config: ExperimentConfig, material: Material, member: Member) -> bool:
-    """Whether `member` is looked at while it is trained: all that are measured afterwards, if the config wants it."""
+def is_live(config: ExperimentConfig, material: Material, member: Member, model: nn.Module) -> bool:
+    """Whether `member`, built as `model`, is looked at while it is trained: all that are measured afterwards, if the
+    config wants it."""
     if not config.live.images or (member.role == "teacher" and config.teacher.weights is not None):
         return False
-    if reason_unmeasured(config, material, member) is not None:
-        return False
-    try:
-        layer_path(build_empty(config, material, member.role, member.network), config.measure.layer)
-    except LayerError:  # in a sweep, which goes on at the other layers; elsewhere it was refused before
-        return False
-    return True
+    # A sweep goes on at its other layers; elsewhere a layer that is not there was refused before.
+    return reason_unmeasured(config, material, member) is None and has_layer(model, config.measure.layer)
 
 
 class LiveView:
     """Looks at the networks of the experiment in `folder` while they are trained, and shows all of them in its page."""
 
-    def __init__(self, config: ExperimentConfig, material: Material, folder: Path) -> None:
+    def __init__(self, config: ExperimentConfig, material: Material, folder: Path, say: Say) -> None:
         self._config = config
         self._material = material
+        self._say = say
         self.page = folder.resolve() / PAGE
-        self._title = _title(config)
+        self._announced = False
         self._gallery: dict[str, tuple[Picture, ...]] = {}
 
     def of(self, member: Member, model: nn.Module) -> LiveStages | None:
-        """The probe for the training of `member`, whose network is `model`; None if it is not looked at."""
+        """The probe for the training of `member`, whose network is `model`; None if it is not looked at.
+
+        The first time that there is one, `say` hears where to look.
+        """
         config, probe = self._config, self._material.probe
-        if not is_live(config, self._material, member):
+        if not is_live(config, self._material, member, model):
             return None
+        if not self._announced:
+            self._say(f"Live: {self.page} (in the terminal: kdprobe watch {self.page.parent}).")
+            self._announced = True
         measure, first = config.measure, slice(config.live.images)
         by_pixel = measure.cell_rule == "majority"  # as the live probe itself makes cells of masks
         live = LiveProbe(
@@ -68,11 +70,11 @@ class LiveView:
             scope=measure.scope,
             empty=measure.empty,
             initial=measure.initial is not False,
-            weights=weight_names(model, measure.layer, probe.images[:2].to(device(config)), measure.weights),
+            weights=followed_weights(config, model, probe),
             look_back=config.live.look_back,
             page=self.page,
             gallery=self._gallery,
-            title=self._title,
+            title=config.title,
             **_how(config),
         )
         return LiveStages(live, config.live.every_n_epochs)
@@ -86,7 +88,7 @@ class LiveView:
         if not self.page.exists() or (not self._gallery and is_done(self.page)):
             return
         pictures = [each for shown in self._gallery.values() for each in shown]
-        write_page(self.page, read_lines(self.page.parent), pictures, self._title, done=True)
+        write_page(self.page, read_lines(self.page.parent), pictures, self._config.title, done=True)
 
     def _display(self, image: Tensor) -> np.ndarray:
         shown = self._material.train.to_display(image)
@@ -120,7 +122,3 @@ def _how(config: ExperimentConfig) -> dict[str, Any]:
         "grid": measure.grid,
         "seed": config.seed,
     }
-
-
-def _title(config: ExperimentConfig) -> str:
-    return config.report.title or f"{config.data.name}, {config.model}, layer {config.measure.layer}"

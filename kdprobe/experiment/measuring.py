@@ -14,12 +14,11 @@ from kdprobe.analysis import (
     measure_run,
     missing_shards,
     step_path,
-    weight_names,
 )
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.counting import check_filter
 from kdprobe.experiment.members import Member, analysed_stage
-from kdprobe.experiment.setup import Material, build_empty, measure_plan
+from kdprobe.experiment.setup import Material, build_empty, followed_weights, measure_plan
 from kdprobe.storage import Snapshot
 
 
@@ -46,7 +45,8 @@ def measurable(config: ExperimentConfig, material: Material, member: Member) -> 
     if member.role in ("baseline", "student"):
         check_filter(config, member.name, last - first)
     if config.measure.path == "steps":
-        step_path(member.folder, _names(config, model, plan), first, [snapshot.epoch for snapshot in stage])
+        names = followed_weights(config, model, plan.probe)
+        step_path(member.folder, names, first, [snapshot.epoch for snapshot in stage])
     last_alone = member.role == "teacher" and config.measure.teacher == "last"
     return Measurable(member, model, plan, stage[-1:] if last_alone else stage, stage)
 
@@ -74,7 +74,7 @@ def measure_all(found: Sequence[Measurable], *, show_progress: bool) -> int:
 
 def measured(config: ExperimentConfig, found: Measurable, *, noise: bool = True) -> Measurement:
     """What was measured of a network, with the path of the weights that the config names."""
-    names = _names(config, found.model, found.plan)
+    names = followed_weights(config, found.model, found.plan.probe)
     options = {"stage": found.stage, "path": config.measure.path, "noise": noise}
     return load_measurement(found.member.folder, found.snapshots, found.plan, names, **options)
 
@@ -83,8 +83,3 @@ def with_noise(found: Measurable, whole: Measurement, images: Tensor) -> Measure
     """`whole`, what was measured of `found` but for the noise, for the chosen images, a (N,) bool mask, with theirs."""
     noise = load_noise(found.member.folder, found.snapshots, found.plan, images)
     return replace(whole.only(images), noise=noise)
-
-
-def _names(config: ExperimentConfig, model: nn.Module, plan: MeasurePlan) -> tuple[str, ...]:
-    """The weights of the learning distance."""
-    return weight_names(model, config.measure.layer, plan.probe.images[:2], config.measure.weights)

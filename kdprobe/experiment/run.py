@@ -1,6 +1,6 @@
 """``kdprobe run``: from data to report. What is finished is found again, what is not is done."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +16,13 @@ from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
 from kdprobe.experiment.members import Member, member_settings, members
 from kdprobe.experiment.publish import publish
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.setup import Material, load_material
 from kdprobe.experiment.specification import check_members
 from kdprobe.experiment.train_all import train_all
 from kdprobe.experiment.unmeasured import measured_members, unmeasured_networks
 from kdprobe.records import ExperimentSummary
 from kdprobe.storage import write_atomically
-
-Say = Callable[[str], None]
 
 
 def run_experiment(

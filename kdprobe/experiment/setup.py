@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 from torch import nn
 
-from kdprobe.analysis import MeasurePlan, MeasureSettings, plan_measurement
+from kdprobe.analysis import MeasurePlan, MeasureSettings, plan_measurement, weight_names
 from kdprobe.data import LabelledImages, Probe, load_data, select_probe
 from kdprobe.errors import ConfigError
 from kdprobe.estimator.taps import untouched
@@ -130,6 +130,11 @@ def _check_size(config: ExperimentConfig, model: nn.Module, image: torch.Tensor)
             f"{config.model} cannot take images of {width} x {height} pixels and {channels} channels ({reason}); set "
             "data.image_size to a side that it takes."
         ) from error
+
+
+def followed_weights(config: ExperimentConfig, model: nn.Module, probe: Probe) -> tuple[str, ...]:
+    """Names of the weights of `model` whose way is the learning distance."""
+    return weight_names(model, config.measure.layer, probe.images[:2], config.measure.weights)
 
 
 def measure_settings(config: ExperimentConfig) -> MeasureSettings:

@@ -70,7 +70,7 @@ def summarise(
         epochs=config.report.epochs,
     )
     return ExperimentSummary(
-        title=config.report.title or f"{config.data.name}, {config.model}, layer {config.measure.layer}",
+        title=config.title,
         networks=tuple(networks),
         comparisons=tuple(comparisons),
         hypotheses=tuple(hypotheses),

@@ -1,23 +1,20 @@
 """Trains the networks of an experiment, one after the other."""
 
-from collections.abc import Callable
-
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.live import LiveView, is_live
+from kdprobe.experiment.live import LiveView
 from kdprobe.experiment.members import Member
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.setup import Material
 from kdprobe.experiment.specification import is_finished, resume_of, specification
 from kdprobe.experiment.teachers import teacher_digests, teachers_of
 from kdprobe.experiment.train_member import train_member
-
-Say = Callable[[str], None]
 
 
 def train_all(
     config: ExperimentConfig, material: Material, found: list[Member], *, say: Say, show_progress: bool
 ) -> None:
     """Trains what is not trained; the teacher first, for the others learn from it; assistants before their student."""
-    live, told = LiveView(config, material, found[0].folder.parent.parent), False
+    live = LiveView(config, material, found[0].folder.parent.parent, say)
     for member in found:
         teachers = teachers_of(config, material, member, found)
         wanted = specification(config, material, member, teacher_digests(teachers, found))
@@ -25,9 +22,6 @@ def train_all(
             resume_of(config, member, wanted).discard()  # of a run that was killed between run.json and this
             say(f"{member.name}: trained before, accuracy {_accuracy(member)}{_failed(member)}.")
         else:
-            if not told and is_live(config, material, member):
-                say(f"Live: {live.page} (in the terminal: kdprobe watch {live.page.parent}).")
-                told = True
             train_member(config, material, member, wanted, teachers, live, show_progress=show_progress)
             record = member.record()
             say(f"{member.name}: trained, accuracy {_accuracy(member)}{_failed(member)}.")

@@ -5,14 +5,14 @@ from typing import Any
 
 from torch import nn
 
-from kdprobe.analysis import PATH_FILE, weight_names
+from kdprobe.analysis import PATH_FILE
 from kdprobe.errors import SnapshotError
 from kdprobe.experiment.beginning import begin_anew
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.live import LiveView
 from kdprobe.experiment.members import Member, member_settings
 from kdprobe.experiment.provenance import provenance
-from kdprobe.experiment.setup import Material, build, device
+from kdprobe.experiment.setup import Material, build, followed_weights
 from kdprobe.experiment.specification import resume_of
 from kdprobe.experiment.teachers import Teaches, teaching_networks
 from kdprobe.networks import PartialWeights
@@ -119,8 +119,7 @@ def _followed(config: ExperimentConfig, material: Material, model: nn.Module) ->
     """The weights whose way is written down step by step: those of the learning distance, if any."""
     if not config.training.path_length:
         return ()
-    example = material.probe.images[:2].to(device(config))
-    return weight_names(model, config.measure.layer, example, config.measure.weights)
+    return followed_weights(config, model, material.probe)
 
 
 def _loaded(model: nn.Module, material: Material, member: Member) -> dict[str, Any]:

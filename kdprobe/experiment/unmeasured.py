@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from kdprobe.analysis import Measurement
-from kdprobe.errors import LayerError
-from kdprobe.estimator.taps import layer_path
+from kdprobe.estimator.taps import has_layer
 from kdprobe.experiment.architecture import architecture
 from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.members import Member
@@ -18,11 +17,9 @@ def reason_unmeasured(config: ExperimentConfig, material: Material, member: Memb
         return "not measured: it was trained to teach"
     if member.role != "teacher" or not differs(config):
         return None
-    try:
-        layer_path(build_empty(config, material, "teacher"), config.measure.layer)
-    except LayerError:
-        return f"not measured: {architecture(config, 'teacher')[0]} has no layer {config.measure.layer!r}"
-    return None
+    if has_layer(build_empty(config, material, "teacher"), config.measure.layer):
+        return None
+    return f"not measured: {architecture(config, 'teacher')[0]} has no layer {config.measure.layer!r}"
 
 
 def measured_members(config: ExperimentConfig, material: Material, found: Sequence[Member]) -> list[Member]:

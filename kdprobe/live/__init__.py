@@ -1,6 +1,6 @@
 """The live probe: what a network knows while it is being trained."""
 
-from importlib import import_module
+from kdprobe.lazy import on_first_use
 
 #: loaded on first use: the first ones import torch, the last ones do without
 _LAZY = {
@@ -23,12 +23,4 @@ __all__ = [
     "read_lines",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = on_first_use(__name__, _LAZY, __all__)

@@ -18,9 +18,8 @@ class NetworkLog:
     """What metrics.jsonl says of one network."""
 
     lines: list[dict[str, Any]]  #: of the live probe, one for each epoch observed, ascending
-    epoch: (
-        int | None
-    )  #: the last that is noted by trainer or probe, counted over all stages; 0: before the first
+    #: the last that is noted by trainer or probe, counted over all stages; 0: before the first
+    epoch: int | None
     accuracy: float | None  #: 0 ... 1, at the last epoch of the trainer's lines
     written: float  #: when the log was last written, in seconds since 1970
     finished: bool  #: whether its run.json is there, which is written last

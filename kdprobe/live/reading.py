@@ -5,10 +5,9 @@ from math import isfinite
 from typing import Any
 
 from kdprobe.live.pictures import Picture
+from kdprobe.live.words import WORDS
 from kdprobe.records import Interval, Record
 
-#: the numbers with an interval
-VALUES = ("n_foreground", "n_background", "relevance_ratio", "stability_so_far")
 _VERSION = 1
 
 
@@ -31,9 +30,8 @@ class LiveReading(Record):
     n_foreground: Interval  #: concept cells on the foreground, mean over images
     n_background: Interval  #: beside it
     relevance_ratio: Interval  #: lambda, 0 ... 1
-    stability_so_far: (
-        Interval  #: rho had the training ended here, 0 ... 1; NaN at epoch 0 if that does not enter
-    )
+    #: rho had the training ended here, 0 ... 1; NaN at epoch 0 if that does not enter
+    stability_so_far: Interval
     weight_path: float  #: sum over observations of ‖w_j - w_{j-1}‖ / ‖w_0‖, w the weights below the layer
     warning: str | None  #: a sentence, if background concepts have risen while foreground concepts fell
     pictures: tuple[Picture, ...] = ()
@@ -43,7 +41,7 @@ class LiveReading(Record):
         line = {"probe": _VERSION}
         for name in ("epoch", "stage", "step", "layer", "images", "seconds", "weight_path"):
             line[name] = getattr(self, name)
-        for name in VALUES:
+        for name in WORDS:
             interval = getattr(self, name)
             line[name] = {part: getattr(interval, part) for part in ("value", "low", "high", "n")}
         if self.warning is not None:
@@ -53,7 +51,7 @@ class LiveReading(Record):
     def logged(self, place: str = "probe") -> dict[str, float]:
         """What goes to a logger: probe/n_foreground, probe/n_foreground_low and so on, those that have a value."""
         found = {f"{place}/weight_path": self.weight_path}
-        for name in VALUES:
+        for name in WORDS:
             interval = getattr(self, name)
             found[f"{place}/{name}"] = interval.value
             found |= {f"{place}/{name}_{part}": getattr(interval, part) for part in ("low", "high")}

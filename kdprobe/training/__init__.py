@@ -1,7 +1,6 @@
 """Training by recipe, and the callbacks that keep and watch the weights of any Lightning training, epoch by epoch."""
 
-from importlib import import_module
-
+from kdprobe.lazy import on_first_use
 from kdprobe.training.result import StageRecord, TrainingResult
 from kdprobe.training.seeds import derive_seed
 from kdprobe.training.settings import TrainingSettings
@@ -29,12 +28,4 @@ __all__ = [
     "train_network",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = on_first_use(__name__, _LAZY, __all__)

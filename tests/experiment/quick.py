@@ -47,11 +47,14 @@ def changed(config: ExperimentConfig = SMALL, **parts) -> ExperimentConfig:
 
 
 def untried(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is tried out beforehand, and no figures are drawn."""
+    """Nothing is tried out beforehand, and nothing is drawn: no figures, and no pictures in the report."""
     patch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.ahead.live_seconds", lambda *_: 0.0)
     patch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
+    for drawn in ("curves_figure", "maps_figure"):
+        patch.setattr(f"kdprobe.report.pictures.{drawn}", lambda *_, **__: None)
+    patch.setattr("kdprobe.report.pictures.png_bytes", lambda *_: b"")
 
 
 def trained_only(patch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ TINY = ExperimentConfig(
     teacher=TeacherConfig(epochs=3),
     students=["kd", "feature"],
     training=TrainingSettings(epochs=2, classifier_epochs=1, batch_size=8, device="cpu"),
-    measure=MeasureConfig(images=6, foreground_share=(0.01, 0.9), redraws=5, resamples=100),
+    measure=MeasureConfig(images=6, foreground_share=(0.01, 0.9), tolerance=None, redraws=5, resamples=100),
     report=ReportConfig(images=1, epochs=2),
 )
 

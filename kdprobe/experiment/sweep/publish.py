@@ -1,6 +1,5 @@
 """The tables of a sweep, from all of it that is finished."""
 
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from kdprobe.analysis import Unit, pooled_values, unit_maps
 from kdprobe.analysis.knowledge import COLUMNS, count_unit, tables_of
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.sweep.config import read_sweep
 from kdprobe.experiment.sweep.plan import plan_sweep
 from kdprobe.experiment.sweep.units import SWEEP, sweep_units
@@ -16,8 +16,6 @@ from kdprobe.report.figure_script import file_name
 from kdprobe.report.forms import csv_bytes
 from kdprobe.report.map_file import map_arrays
 from kdprobe.storage import read_json, write_atomically
-
-Say = Callable[[str], None]
 
 STRIPS = {"images": 4, "epochs": 6}  #: of the first seed, in the concept strips
 

@@ -9,6 +9,7 @@ from kdprobe.errors import ConfigError
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.measuring import measurable, measure_all
 from kdprobe.experiment.run import make_folder, trained
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.summarise import summarise
 from kdprobe.experiment.sweep.config import SweepConfig
 from kdprobe.experiment.sweep.growth import grown, write_sweep
@@ -16,8 +17,6 @@ from kdprobe.experiment.sweep.plan import Planned, at_layer, plan_sweep
 from kdprobe.experiment.unmeasured import measured_members, unmeasured_networks
 from kdprobe.external import users_code
 from kdprobe.report import comparison_json
-
-Say = Callable[[str], None]
 
 
 def run_sweep(

@@ -1,7 +1,7 @@
 """From an experiment on the disk to the units that sweeps are analysed by."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,12 +14,12 @@ from kdprobe.experiment.counting import count_settings
 from kdprobe.experiment.gathered import gather
 from kdprobe.experiment.measuring import Measurable, measurable, with_noise
 from kdprobe.experiment.members import members
+from kdprobe.experiment.say import Say
 from kdprobe.experiment.setup import Material, load_material, with_image_size
 from kdprobe.experiment.sweep.config import read_sweep
 from kdprobe.experiment.sweep.plan import Planned, plan_sweep
 from kdprobe.experiment.unmeasured import measured_members
 
-Say = Callable[[str], None]
 SWEEP = "sweep.yaml"  #: the sweep's own file in its folder
 
 
