@@ -21,8 +21,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def pytest_unconfigure() -> None:
-    gc.unfreeze()  # so that extension modules find nothing left over at the end
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # the end tidies up as ever
 
 
 @pytest.fixture(scope="session")

@@ -114,9 +114,10 @@ def _network(
 
 
 def _training(found: Measurable) -> dict[str, Any]:
+    """What its training took, and which command of which kdprobe that was."""
     record = found.member.record()
     return {key: record[key] for key in ("seconds", "steps")} | {
-        "git_revision": record["provenance"]["git_revision"]
+        key: record["provenance"][key] for key in ("git_revision", "command")
     }
 
 

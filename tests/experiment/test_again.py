@@ -23,7 +23,7 @@ from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, T
 from kdprobe.experiment.folders import experiment_folder, read_config
 from kdprobe.experiment.lock import sole_run
 from kdprobe.experiment.provenance import git_revision
-from kdprobe.storage import SnapshotStore, read_json
+from kdprobe.storage import SnapshotStore, read_json, write_json
 from kdprobe.training import TrainingSettings
 
 OBJECTIVE = """
@@ -100,6 +100,17 @@ def test_comparison_json_acknowledges_the_rest(copied, monkeypatch):
         assert comparison.exists() == (there == found)  # what says the same stays true
     quietly(config, folder)
     assert comparison.read_bytes() == found
+
+
+def test_a_report_written_later_says_by_which_command_the_networks_were_trained(copied, monkeypatch):
+    _, folder = copied
+    record = read_json(folder / "networks" / "baseline" / "run.json")
+    record["provenance"]["command"] = "kdprobe run --seed 0"
+    write_json(folder / "networks" / "baseline" / "run.json", record)
+    monkeypatch.setattr("sys.argv", ["/bin/kdprobe", "report", "runs/mine"])
+    provenance = report_again(folder).provenance
+    assert provenance["command"] == "kdprobe report runs/mine"
+    assert provenance["trained"]["baseline"]["command"] == "kdprobe run --seed 0"
 
 
 def test_two_runs_at_once_do_not_get_in_each_others_way(copied):
