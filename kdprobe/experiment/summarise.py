@@ -116,8 +116,9 @@ def _network(
 def _training(found: Measurable) -> dict[str, Any]:
     """What its training took, and which command of which kdprobe that was."""
     record = found.member.record()
+    origin = record["provenance"]  # of a network that was imported no command is known
     return {key: record[key] for key in ("seconds", "steps")} | {
-        key: record["provenance"][key] for key in ("git_revision", "command")
+        key: origin[key] for key in ("git_revision", "command") if key in origin
     }
 
 
