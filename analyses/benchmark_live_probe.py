@@ -32,17 +32,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from analyses.benchmark_storage import surroundings
+from analyses.benchmark_storage import show, surroundings, train_baseline
 from analyses.pool_seeds import write_table
 from kdprobe.estimator import Decomposed, EntropyEstimator, Jacobian
 from kdprobe.estimator.solvers import Solver
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.setup import Material, build, build_empty, load_material
+from kdprobe.experiment.setup import Material, build_empty, load_material
 from kdprobe.live import LIVE_IMAGES, LIVE_SOLVER, LiveProbe
 from kdprobe.metrics import concept_cells, count_concepts
-from kdprobe.recipes import load_recipe
 from kdprobe.storage import SnapshotStore, load_state
-from kdprobe.training import train_network
 
 NETWORKS = ("student-kd", "baseline")
 
@@ -113,24 +111,13 @@ class Observed(SnapshotStore):
 
 def cost(material: Material, folder: Path, repeats: int) -> dict[str, dict[str, float]]:
     """By candidate: what an observation takes, and its share of an epoch."""
-    config = ExperimentConfig()
     taken: dict[str, list[float]] = {name: [] for name in CANDIDATES}
     epochs: list[float] = []
     for repeat in range(repeats):
         home = folder / str(repeat)
         probes = {name: probe_of(each, material, home / name) for name, each in CANDIDATES.items()}
         store = Observed(home / "snapshots", probes)
-        train_network(
-            build(config, material, "baseline"),
-            load_recipe("baseline"),
-            material.train,
-            material.test,
-            settings=config.training,
-            layer=config.measure.layer,
-            store=store,
-            seed=config.seed,
-            log_path=home / "metrics.jsonl",
-        )
+        train_baseline(material, home, store)
         epochs += [end - begin for (_, begin), (end, _) in pairwise(store.marks)]
         for name, times in store.taken.items():
             taken[name] += times
@@ -183,12 +170,12 @@ def agreement(demo: Path, material: Material) -> dict[str, dict[str, float]]:
     """By candidate: how near it comes to the measurement of the report."""
     everything = Candidate(Decomposed(), len(material.probe.images))
     full = measured(demo, material, everything, seed=0)
+    report = full.counted(material.probe.foreground_cells)
     found = {}
     for name, candidate in {**CANDIDATES, "full again": everything}.items():
         maps = measured(demo, material, candidate, seed=1)
         foreground = material.probe.foreground_cells[: candidate.images]
         own, same = maps.counted(foreground), full.counted(foreground)
-        report = full.counted(material.probe.foreground_cells)
         both, either = (own[0] & same[0]).sum(), (own[0] | same[0]).sum()
         row = {"images": candidate.images, "passes": maps.passes, "iou": float(both / either)}
         for place, which in ((1, "fg"), (2, "bg")):
@@ -224,9 +211,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{os.getpid()}: {surroundings()}")
     found = rows(options.demo, options.repeats)
-    for row in found:
-        shown = {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
-        print({key: value for key, value in shown.items() if key != "machine"}, flush=True)
+    show(found)
     if options.out:
         write_table(Path(f"{options.out}.csv"), found)
 

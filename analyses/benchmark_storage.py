@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import torch
@@ -32,11 +33,11 @@ from torch import Tensor
 
 from analyses.pool_seeds import write_table
 from kdprobe.experiment.config import ExperimentConfig
-from kdprobe.experiment.setup import build, load_material
+from kdprobe.experiment.setup import Material, build, load_material
 from kdprobe.recipes import load_recipe
 from kdprobe.storage import SnapshotStore
 from kdprobe.storage.resume import ResumeStore
-from kdprobe.training import train_network
+from kdprobe.training import TrainingResult, train_network
 from kdprobe.training.resume import Resume
 
 NETWORKS = {"resnet18": torchvision.models.resnet18, "vgg11": torchvision.models.vgg11}
@@ -164,6 +165,23 @@ def shares(snapshots: list[float], resumes: list[float], seconds: float) -> dict
     }
 
 
+def train_baseline(material: Material, home: Path, store: SnapshotStore, **options: Any) -> TrainingResult:
+    """Trains the baseline of `make demo` into the folder `home`."""
+    config = ExperimentConfig()
+    return train_network(
+        build(config, material, "baseline"),
+        load_recipe("baseline"),
+        material.train,
+        material.test,
+        settings=config.training,
+        layer=config.measure.layer,
+        store=store,
+        seed=config.seed,
+        log_path=home / "metrics.jsonl",
+        **options,
+    )
+
+
 def demo(folder: Path, repeats: int) -> list[dict]:
     """The baseline of `make demo`: what saving takes of its epochs."""
     config, around = ExperimentConfig(), surroundings()
@@ -172,18 +190,8 @@ def demo(folder: Path, repeats: int) -> list[dict]:
         home, snapshots, resumes = folder / f"demo-{repeat}", [], []
         resume = Resume(home, {"benchmark": repeat})
         resume.store = timed(ResumeStore, resumes)(home)
-        result = train_network(
-            build(config, material, "baseline"),
-            load_recipe("baseline"),
-            material.train,
-            material.test,
-            settings=config.training,
-            layer=config.measure.layer,
-            store=timed(SnapshotStore, snapshots)(home / "snapshots"),
-            seed=config.seed,
-            log_path=home / "metrics.jsonl",
-            resume=resume,
-        )
+        store = timed(SnapshotStore, snapshots)(home / "snapshots")
+        result = train_baseline(material, home, store, resume=resume)
         epochs = len(result.accuracy_by_epoch) - 1
         rows.append(
             {

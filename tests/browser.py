@@ -50,14 +50,32 @@ class Page:
 
     def __init__(self, browser: webdriver.Chrome, path: Path, *, width: int = 1280, scheme: str = "light"):
         self.browser, self.path = browser, Path(path).resolve()
+        self._open(width, scheme)
+
+    def _open(self, width: int, scheme: str) -> None:
         self._requests: list[str] = []
         self._said: list[str] = []
-        browser.get("about:blank")
+        self.browser.get("about:blank")
         for kind in ("browser", "performance"):
-            browser.get_log(kind)  # what another page left
+            self.browser.get_log(kind)  # what another page left
         self.width(width)
         self.scheme(scheme)
-        browser.get(self.path.as_uri())
+        self.browser.get(self.path.as_uri())
+
+    def again(self, *, width: int = 1280, scheme: str = "light") -> "Page":
+        """The same page for another test: so wide, light or dark, at its top, with no focus and the pointer away.
+
+        Opened anew if the browser has left it. What its script has learned since is the test's to put back.
+        """
+        if self.browser.current_url == self.path.as_uri():
+            self.width(width)
+            self.scheme(scheme)
+        else:
+            self._open(width, scheme)
+        self.command("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
+        self.run("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
+        self.rest()
+        return self
 
     def width(self, width: int, height: int = 900) -> None:
         """The viewport in CSS pixels."""
@@ -91,6 +109,12 @@ class Page:
         for _ in range(times):
             self.command("Input.dispatchKeyEvent", type="rawKeyDown", **stroke)
             self.command("Input.dispatchKeyEvent", type="keyUp", **stroke)
+
+    def rest(self) -> None:
+        """Until what was changed is drawn."""
+        self.run(
+            "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+        )
 
     def complaints(self) -> list[str]:
         """Errors and warnings of the console since the page was opened: refused scripts and pictures are among them."""

@@ -1,13 +1,17 @@
 """What the README claims: the functions of its table, its examples, its config."""
 
 import re
+import shlex
 from collections import OrderedDict
+from configparser import ConfigParser
+from functools import reduce
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from kdprobe.cli.parser import make_parser
+from kdprobe.experiment.config import ExperimentConfig
 from kdprobe.experiment.sweep import plan_sweep, read_sweep
 from kdprobe.live import read_lines
 from kdprobe.objectives import INPUTS
@@ -37,6 +41,35 @@ def test_symbols_table_names_what_exists():
 def test_files_that_it_names_exist():
     for path in re.findall(r"[`(]((?:kdprobe|analyses|figures|tests)/[\w./]+)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_its_commands_are_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.yaml").write_text(blocks("yaml")[0])
+    commands = re.findall(r"^    kdprobe (.*)$", README, re.MULTILINE)
+    in_sentences = re.findall(r"`kdprobe ([^`]* --(?!help)[^`]*)`", README)
+    assert len(commands) >= 15 and in_sentences
+    parser = make_parser()
+    for command in (*commands, *in_sentences):
+        arguments = shlex.split(command, comments=True)
+        assert parser.parse_args(arguments).command == arguments[0]
+
+
+def test_settings_that_it_names_exist():
+    named = re.findall(r"--([a-z_]+(?:\.[a-z_]+)+)", README)
+    assert len(named) >= 15
+    for path in named:
+        *above, last = path.split(".")
+        assert hasattr(reduce(getattr, above, ExperimentConfig()), last), path
+
+
+def test_its_floors_are_those_that_are_checked():
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    main, *floors = config["importlinter:contract:floors"]["layers"].split("\n")[1:]
+    (told,) = re.findall(r"^    (cli > .*?)\n\n", README, re.MULTILINE | re.DOTALL)
+    assert main == "__main__"
+    assert " ".join(told.split()).split(" > ") == [floor.replace(" | ", ", ") for floor in floors]
 
 
 def test_its_table_of_methods_has_each_recipe_once_beside_others_of_its_kind():

@@ -27,8 +27,6 @@ from kdprobe.metrics import (
 )
 from kdprobe.records import Comparison, Hypothesis, Interval, Records
 
-CURVES = ("n_foreground", "n_background", "relevance_ratio")
-
 _SPREADS = {"std": "learning_distance_std", "var": "learning_distance_var"}
 
 
@@ -61,7 +59,7 @@ def curves(
 def curve_intervals(
     exact: Mapping[str, Tensor], noise: Mapping[str, Tensor], settings: CountSettings
 ) -> dict[str, tuple[Interval, ...]]:
-    """Of CURVES -> an interval for every epoch, from `count_values` and (R, E, N), the same in redraws."""
+    """Metric -> an interval for every epoch, from (E, N) of `count_values` and (R, E, N), the same in redraws."""
     return {
         metric: tuple(
             bootstrap_interval(

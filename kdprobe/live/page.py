@@ -1,21 +1,18 @@
 """live.html: what the live probe has seen so far, in one file that needs nothing beside it."""
 
-import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template
 from markupsafe import Markup
 
 from kdprobe.live.frame import Look
 from kdprobe.live.pictures import Picture, png_bytes
 from kdprobe.live.words import WORDS, shown
-from kdprobe.pages import CHART, environment, inline
+from kdprobe.pages import CHART, data_uri, json_markup, render_page
 from kdprobe.storage import write_atomically
 
 RELOAD = 5  #: seconds after which the page looks for a newer one
@@ -23,7 +20,9 @@ _POINTS = 400  #: of a curve, over all networks together: the size of the page h
 _FEW = 16  #: that each network has in any case
 _GALLERY = 8  #: networks whose pictures are shown, the last ones
 _LIVE = b'<noscript><meta http-equiv="refresh"'  #: in every page that reloads itself
-_JSON = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+_SHARED, _OWN = "kdprobe.pages", "kdprobe.live"
+_STYLE = ((_SHARED, "page.css"), (_SHARED, "chart.css"), (_OWN, "live.css"))
+_SCRIPT = (*CHART, (_OWN, "live.js"))
 
 
 def write_page(
@@ -61,15 +60,14 @@ def render(
     done: bool = False,
 ) -> str:
     """The page as text."""
-    template, style, script = _parts()
     seen = {name: found for name, found in lines.items() if found}
     last = [found[-1] for found in seen.values()]
     kept = {name: thinned(found, max(_FEW, _POINTS // len(seen))) for name, found in seen.items()}
-    return template.render(
-        style=style[0],
-        style_digest=style[1],
-        script=script[0],
-        script_digest=script[1],
+    return render_page(
+        _OWN,
+        "live.html",
+        style=_STYLE,
+        script=_SCRIPT,
         title=title,
         done=done,
         reload=RELOAD,
@@ -89,15 +87,6 @@ def render(
         shown=_shown(pictures),
         data=_data(kept),
     )
-
-
-@cache
-def _parts() -> tuple[Template, tuple[Markup, str], tuple[Markup, str]]:
-    """Template, style and script: compiled and read once."""
-    shared, own = "kdprobe.pages", "kdprobe.live"
-    style = inline((shared, "page.css"), (shared, "chart.css"), (own, "live.css"))
-    script = inline(*CHART, (own, "live.js"))
-    return environment(own).get_template("live.html"), style, script
 
 
 def _state(lines: Mapping[str, Sequence[Mapping[str, Any]]], look: Look, done: bool) -> str:
@@ -133,7 +122,7 @@ def thinned(lines: Sequence[Any], most: int) -> list[Any]:
 
 
 def _data(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup:
-    """What the curves are drawn from, as JSON that no text in it can end."""
+    """What the curves are drawn from."""
     metrics = [
         {
             "name": name,
@@ -152,8 +141,7 @@ def _data(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup:
         }
         for name, found in lines.items()
     ]
-    text = json.dumps({"metrics": metrics, "networks": networks}, allow_nan=False, separators=(",", ":"))
-    return Markup(text.translate(_JSON))  # escaped here, in the way that JSON knows
+    return json_markup({"metrics": metrics, "networks": networks})
 
 
 def _point(found: Mapping[str, Any]) -> list[float | int | None]:
@@ -186,4 +174,4 @@ def _picture(picture: Picture) -> dict[str, Any]:
 
 @lru_cache(maxsize=4 * _GALLERY)  # a picture stays on the page while other networks learn
 def _uri(picture: Picture) -> str:
-    return "data:image/png;base64," + b64encode(png_bytes(picture)).decode()
+    return data_uri("image/png", png_bytes(picture))

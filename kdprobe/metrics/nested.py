@@ -65,7 +65,7 @@ from kdprobe.metrics.seed_values import (
     seed_error,
     seed_values,
 )
-from kdprobe.records import Interval, NestedInterval
+from kdprobe.records import NO_VALUE, Interval, NestedInterval
 
 
 def nested_difference(
@@ -161,7 +161,7 @@ def _nested(networks, noises, images, limits, statistic, seed, level, resamples)
 
 def _one_seed(seeds: list[SeedValues], limits, statistic, seed, level, resamples) -> Interval:
     if not seeds:
-        return Interval(nan, nan, nan, 0)
+        return NO_VALUE
     columns, noises = seeds[0].columns, seeds[0].noises
     settings = {"statistic": statistic, "seed": seed, "level": level, "resamples": resamples}
     if len(columns) == 1:

@@ -9,11 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from kdprobe.errors import InputError
+from kdprobe.plots.concept_curves import COURSES
 from kdprobe.plots.style import Style, house_style, network_styles, new_figure, plain_text, wrapped
 from kdprobe.plots.symbols import axis_label
 from kdprobe.records import ExperimentSummary, NetworkSummary
 
-CURVES = ("n_foreground", "n_background", "relevance_ratio")
 X_LABELS = {
     "epoch": "training epoch $k$",
     "path": r"weight distance $\Sigma_{j\leq k}\,\|w_j-w_{j-1}\|$ / $\|w_0\|$",
@@ -84,11 +84,11 @@ def curves_figure(summary: ExperimentSummary, *, tall: bool = False) -> Figure:
         else:
             panels = figure.subplots(2, 3, sharex="row", sharey="col")
         for row, x in zip(panels, ("epoch", "path"), strict=True):
-            for ax, metric in zip(row, CURVES, strict=True):
+            for ax, metric in zip(row, COURSES, strict=True):
                 curves(ax, networks, metric, x)
                 if tall and x == "path":
                     ax.set_ylabel("")
-                if tall and metric != CURVES[-1]:
+                if tall and metric != COURSES[-1]:
                     ax.set_xlabel("")
         figure.align_ylabels()
         _legend(figure, networks, size[0])
@@ -118,7 +118,7 @@ def _legend(figure: Figure, networks: Sequence[NetworkSummary], width: float) ->
 
 
 def _caption(networks: Sequence[NetworkSummary], gap: str) -> str:
-    counts = [p.n for network in networks for metric in CURVES for p in network.curves[metric] if p.n > 0]
+    counts = [p.n for network in networks for metric in COURSES for p in network.curves[metric] if p.n > 0]
     if not counts:
         return "no image has a value"
     n = f"n = {min(counts)}" if min(counts) == max(counts) else f"n = {min(counts)} to {max(counts)}"

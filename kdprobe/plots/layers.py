@@ -1,7 +1,7 @@
 """Layers compared: student and baseline at each layer, metric by metric, with the verdict on their difference."""
 
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import isfinite
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kdprobe.errors import InputError
+from kdprobe.metrics import CLAIMS
 from kdprobe.plots.agreement import interval_rows
 from kdprobe.plots.page import (
     label_rows,
@@ -20,10 +21,8 @@ from kdprobe.plots.page import (
     range_text,
 )
 from kdprobe.plots.style import LABEL_SIZE, VERDICT_COLOURS, VERDICT_SIGNS, Named, network_styles, page_style
-from kdprobe.plots.symbols import PAGE_METRICS, page_label
-from kdprobe.records import Interval
-
-NOTHING = Interval(nan, nan, nan, 0)
+from kdprobe.plots.symbols import page_label
+from kdprobe.records import NO_VALUE, Interval
 
 
 class LayerComparison(NamedTuple):
@@ -51,8 +50,8 @@ def layers_panel(
         raise InputError(f"{found[0].metric} has a layer twice: give one comparison for each layer")
     places = {layer: y for y, layer in enumerate(layers or rows)}
     values = {
-        "baseline": {layer: rows[layer].baseline if layer in rows else NOTHING for layer in places},
-        student: {layer: rows[layer].student if layer in rows else NOTHING for layer in places},
+        "baseline": {layer: rows[layer].baseline if layer in rows else NO_VALUE for layer in places},
+        student: {layer: rows[layer].student if layer in rows else NO_VALUE for layer in places},
     }
     interval_rows(ax, values, styles)
     if not any(isfinite(one.value) for own in values.values() for one in own.values()):
@@ -76,7 +75,7 @@ def layers_figure(
     note: str = "",
 ) -> Figure:
     """A panel for each metric; the layers stand in all of them in the order in which they come."""
-    metrics = [m for m in PAGE_METRICS if any(c.metric == m for c in comparisons)]
+    metrics = [m for m in CLAIMS if any(c.metric == m for c in comparisons)]
     if not metrics:
         raise InputError("there is no layer to compare: give at least one comparison")
     layers = list(dict.fromkeys(c.layer for c in comparisons))

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from kdprobe.errors import InputError
-from kdprobe.metrics import METRICS
+from kdprobe.metrics import CLAIMS, METRICS
 from kdprobe.plots.page import no_values, page_words, panel, panel_grid, range_text
 from kdprobe.plots.style import SMALL_SIZE, VERDICT_COLOURS, page_style, wrapped
-from kdprobe.plots.symbols import MATH, PAGE_METRICS, unit
+from kdprobe.plots.symbols import MATH, unit
 
 MARKERS = {"supported": "^", "contradicted": "v", "undecided": "o"}
 _ROW = 0.125  #: inches
@@ -86,7 +86,7 @@ def sensitivity_figure(
 
     seeds, n: numbers of seeds and images behind the differences at the default.
     """
-    metrics = [m for m in PAGE_METRICS if any(one.metric == m for one in found)]
+    metrics = [m for m in CLAIMS if any(one.metric == m for one in found)]
     if not metrics:
         raise InputError(
             "there is no difference to draw: give at least one metric of kdprobe.metrics.METRICS"

@@ -4,8 +4,6 @@ from kdprobe.metrics import METRICS
 
 #: In the order in which tables list them.
 METRIC_NAMES = tuple(METRICS)
-#: Those of a printed page: the variance says nothing that the standard deviation does not say.
-PAGE_METRICS = tuple(metric for metric in METRICS if metric != "learning_distance_var")
 MATH = {
     "n_foreground": r"$N_\mathrm{fg}$",
     "n_background": r"$N_\mathrm{bg}$",

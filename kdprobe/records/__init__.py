@@ -5,6 +5,7 @@ from kdprobe.records.estimates import EntropyResult, Outcome, Sample
 from kdprobe.records.experiment import ConceptMaps, ExperimentSummary, NetworkSummary, UnmeasuredNetwork
 from kdprobe.records.explorer import Explorer, ExplorerLayer, ExplorerNetwork
 from kdprobe.records.metrics import (
+    NO_VALUE,
     CountInterval,
     DifferenceTests,
     ImageMean,
@@ -16,6 +17,7 @@ from kdprobe.records.notebook import NotebookTable
 from kdprobe.records.record import Record, Records
 
 __all__ = [
+    "NO_VALUE",
     "Comparison",
     "ConceptMaps",
     "CountInterval",

@@ -7,6 +7,7 @@ from kdprobe.records.comparisons import Comparison, Hypothesis
 from kdprobe.records.explorer import Explorer
 from kdprobe.records.metrics import Interval
 from kdprobe.records.notebook import NotebookCell, NotebookTable, grey_picture, value_cell
+from kdprobe.records.numbers import percent
 from kdprobe.records.record import Record, Records, in_words
 from kdprobe.records.signs import metric_cell
 
@@ -40,7 +41,7 @@ class NetworkSummary(Record):
             for metric, found in self.metrics.items()
         ]
         notes = [
-            f"accuracy {_percent(self.accuracy)}{f' ({self.accuracy_note})' if self.accuracy_note else ''}"
+            f"accuracy {percent(self.accuracy)}{f' ({self.accuracy_note})' if self.accuracy_note else ''}"
         ]
         if self.epochs:
             notes.append(f"epochs {self.epochs[0]} to {self.epochs[-1]}, weight path {self.path[-1]:.3g}")
@@ -124,7 +125,7 @@ class ExperimentSummary(Record):
         rows.append(
             (
                 NotebookCell("accuracy", "share of the test images"),
-                *(_percent(n.accuracy) for n in self.networks),
+                *(percent(n.accuracy) for n in self.networks),
             )
         )
         names = ("metric", *(network.name for network in self.networks))
@@ -146,7 +147,3 @@ def _with_count(found: Interval | None) -> NotebookCell | str:
         return "n/a"
     cell, count = _found(found)
     return cell._replace(soft=f"{cell.soft} n = {count}".strip())
-
-
-def _percent(share: float | None) -> str:
-    return "n/a" if share is None or share != share else f"{100 * share:.1f} %"

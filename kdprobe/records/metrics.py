@@ -1,6 +1,7 @@
 """Numbers over images and seeds, and how sure they are."""
 
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 from kdprobe.records.notebook import NotebookTable, shortened, value_cell
@@ -63,6 +64,10 @@ class Interval(Record):
     def tables(self) -> list[NotebookTable]:
         row = value_cell(self.value, self.low, self.high), str(self.n)
         return [NotebookTable("Value with its 95 % interval", ("value", "n"), [row])]
+
+
+#: where there is none
+NO_VALUE = Interval(nan, nan, nan, 0)
 
 
 @dataclass(frozen=True)

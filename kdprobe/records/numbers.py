@@ -35,3 +35,8 @@ def interval_text(
     places = decimals(value, low, high)
     ends = (number(end, places, signed=signed, minus=minus) for end in (low, high))
     return number(value, places, signed=signed, minus=minus), "[" + ", ".join(ends) + "]"
+
+
+def percent(share: float | None) -> str:
+    """A share 0 ... 1 in per cent, to one decimal: "26.2 %"; `n/a` for None and NaN."""
+    return f"{100 * share:.1f} %" if share is not None and isfinite(share) else MISSING

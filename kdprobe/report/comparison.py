@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 from kdprobe.errors import DataError
 from kdprobe.records import (
+    NO_VALUE,
     Comparison,
     ExperimentSummary,
     Hypothesis,
@@ -31,12 +32,11 @@ def comparison_json(summary: ExperimentSummary) -> dict[str, Any]:
     role, recipe, model, accuracy, note}] of those that taught and were not measured, `counting`, `notes`, `settings`,
     `provenance`. NaN becomes null.
     """
-    missing = Interval(float("nan"), float("nan"), float("nan"), 0)
     return plain(
         {
             "title": summary.title,
             "networks": {
-                network.name: {metric: asdict(network.metrics.get(metric, missing)) for metric in WORDS}
+                network.name: {metric: asdict(network.metrics.get(metric, NO_VALUE)) for metric in WORDS}
                 for network in summary.networks
             },
             "comparisons": [asdict(comparison) for comparison in summary.comparisons],

@@ -1,7 +1,6 @@
 """What can be saved from a report: tables and settings as files inside the page."""
 
-from base64 import b64encode
-
+from kdprobe.pages import data_uri
 from kdprobe.records import ExperimentSummary
 from kdprobe.report.reproduce import config_text
 from kdprobe.report.tables import csv_files
@@ -21,10 +20,10 @@ def downloads(summary: ExperimentSummary) -> list[dict[str, str]]:
     if config is not None:
         files["config.yaml"] = config.encode()
     return [
-        {"name": name, "words": _WORDS[name], "uri": _uri(name, content)} for name, content in files.items()
+        {"name": name, "words": _WORDS[name], "uri": data_uri(_kind(name), content)}
+        for name, content in files.items()
     ]
 
 
-def _uri(name: str, content: bytes) -> str:
-    kind = "text/csv" if name.endswith(".csv") else "application/yaml"
-    return f"data:{kind};charset=utf-8;base64,{b64encode(content).decode()}"
+def _kind(name: str) -> str:
+    return f"{'text/csv' if name.endswith('.csv') else 'application/yaml'};charset=utf-8"

@@ -1,12 +1,13 @@
-"""The data of the concept explorer as the page carries it: JSON in which no text can end the element around it."""
+"""The data of the concept explorer as the page carries it."""
 
-import json
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from kdprobe.pages import data_uri, json_markup
 from kdprobe.records import Explorer, ExplorerNetwork
 from kdprobe.report.comparison import plain
 
@@ -14,9 +15,23 @@ VERSION = 1
 _JPEG = b"\xff\xd8"
 
 
+def explorable(explorer: Explorer | None) -> Explorer | None:
+    """`explorer` without layers at which no network was measured; None where no layer or no image is left."""
+    if explorer is None or not explorer.ids:
+        return None
+    layers = tuple(layer for layer in explorer.layers if layer.networks)
+    return replace(explorer, layers=layers) if layers else None
+
+
+def explorer_json(explorer: Explorer) -> Markup:
+    """`explorer_data` as the content of a script element: no text in it can end the element."""
+    return json_markup(explorer_data(explorer))
+
+
 def explorer_data(explorer: Explorer) -> dict[str, Any]:
     """What the page's script reads, JSON-able: `version`, `settings` of counting, `classes`, `images_counted`, `images`
-    (id, label, picture, foreground) and `layers` (networks: epochs, weight path, accuracy, entropy, H-bar, curves).
+    (id, label, picture with its width and height, foreground) and `layers` (networks: epochs, weight path, accuracy,
+    entropy, H-bar, curves).
 
     Entropies and H-bar are the float64 values themselves, little-endian, in base64: the page counts with the same
     bits as `kdprobe.metrics`. Foregrounds are g * g bits in rows, the first cell the highest bit of the first byte.
@@ -67,21 +82,12 @@ def _network(network: ExplorerNetwork) -> dict[str, Any]:
     }
 
 
-def json_markup(data: Any) -> Markup:
-    """`data` as JSON for a script element: ASCII alone, and no <, > or & that HTML could take for markup."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # escaped above, as JSON
-
-
 def _doubles(values: Any) -> str:
     return _base64(np.ascontiguousarray(values, "<f8").tobytes())
 
 
 def _uri(picture: bytes) -> str:
-    kind = "jpeg" if picture.startswith(_JPEG) else "png"
-    return f"data:image/{kind};base64,{_base64(picture)}"
+    return data_uri("image/jpeg" if picture.startswith(_JPEG) else "image/png", picture)
 
 
 def _base64(content: bytes) -> str:

@@ -4,10 +4,9 @@ from math import isfinite
 from typing import Any
 
 from kdprobe.metrics import METRICS
+from kdprobe.metrics.inference import VERDICTS
 from kdprobe.records import Comparison, ExperimentSummary, Hypothesis
 from kdprobe.report.words import CEILING, EPOCHS_DIFFER, FINDINGS, FLAGGED, LEFT_OUT, REASONS, SEEDS
-
-VERDICTS = ("supported", "contradicted", "undecided")
 
 
 def pairs(summary: ExperimentSummary) -> list[dict[str, Any]]:

@@ -4,16 +4,26 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from kdprobe.metrics import METRICS
-from kdprobe.plots import interval_text, unit
+from kdprobe.metrics import CLAIMS, METRICS
+from kdprobe.plots import COURSES, interval_text, unit
 from kdprobe.records import Interval
+from kdprobe.records.signs import SIGNS
+from kdprobe.report.cells import PLACE
 from kdprobe.report.comparison import plain
-from kdprobe.report.overview_rows import CURVES, PLACE, OverviewRow
-from kdprobe.report.sweep_tables import SHOWN
+from kdprobe.report.overview_rows import OverviewRow
 from kdprobe.report.words import WORDS
 
 VERSION = 1
 MOST_POINTS = 40  #: epochs of a curve in one page
+#: what the fields that name a row are called
+HEADS = {
+    "data": "data set",
+    "model": "architecture",
+    "layer": "layer",
+    "method": "method",
+    "network": "network",
+    "seed": "seed",
+}
 
 
 def shown(found: Interval, signed: bool = False) -> dict[str, Any]:
@@ -23,28 +33,30 @@ def shown(found: Interval, signed: bool = False) -> dict[str, Any]:
 
 
 def overview_data(rows: Sequence[OverviewRow]) -> dict[str, Any]:
-    """What the page's script reads, JSON-able: `version`, `metrics` (by name: sign, its letter and index, title, unit,
-    if a share), their `order` in tables, `curves` (names of those that are drawn) and `rows`.
+    """What the page's script reads, JSON-able: `version`, `heads` (field and words of what names a row), `metrics` (by
+    name: sign, its letter and index, title, unit, if a share), their `order` in tables, `curves` (names of those that
+    are drawn) and `rows`.
 
     A row has the names of its network, `accuracy`, `metrics` (by name: value, low, high, n), `gaps` (the same and the
     verdict) and `curves` (by name: epoch, value, low, high, n), with null for what is not known.
     """
     axes = {
         name: {
-            "sign": METRICS[name].symbol.replace("lambda", "λ").replace("rho", "ρ"),
+            "sign": SIGNS[name].sign,
             "letter": WORDS[name].letter,
             "index": WORDS[name].index,
             "title": WORDS[name].title,
             "unit": unit(name),
             "share": METRICS[name].unit == "1",
         }
-        for name in SHOWN
+        for name in CLAIMS
     }
     return {
         "version": VERSION,
+        "heads": list(map(list, HEADS.items())),
         "metrics": axes,
-        "order": list(SHOWN),
-        "curves": list(CURVES),
+        "order": list(CLAIMS),
+        "curves": list(COURSES),
         "rows": [_values(row) for row in rows],
     }
 
@@ -54,10 +66,10 @@ def _values(row: OverviewRow) -> dict[str, Any]:
     return plain(
         {name: getattr(row, name) for name in names}
         | {
-            "metrics": {name: _numbers(row.metrics[name]) for name in SHOWN if name in row.metrics},
+            "metrics": {name: _numbers(row.metrics[name]) for name in CLAIMS if name in row.metrics},
             "gaps": {
                 name: [*_numbers(row.gaps[name].difference), row.gaps[name].verdict]
-                for name in SHOWN
+                for name in CLAIMS
                 if name in row.gaps
             },
             "curves": {

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from math import nan
 from operator import attrgetter, itemgetter
 
+from kdprobe.plots import COURSES
 from kdprobe.records import ExperimentSummary, Interval, NetworkSummary, PooledComparison, Record
-from kdprobe.report.cells import grouped
+from kdprobe.report.cells import PLACE, grouped
 from kdprobe.report.sweep_curves import CurveValue
 from kdprobe.report.sweep_files import NetworkValue
 
-CURVES = ("n_foreground", "n_background", "relevance_ratio")  #: what is drawn over the epochs
-PLACE = ("data", "model", "layer")
 _KEY = attrgetter(*PLACE, "network", "seed")
 
 
@@ -39,7 +38,7 @@ class OverviewRow(Record):
     accuracy: float  #: on the test split after the last stage, 0 ... 1; NaN if it was not taken
     metrics: dict[str, Interval]  #: by their names in METRICS
     gaps: dict[str, Gap]  #: likewise; empty but for students
-    curves: dict[str, tuple[tuple[int, Interval], ...]]  #: of CURVES: (epoch, value)
+    curves: dict[str, tuple[tuple[int, Interval], ...]]  #: of COURSES: (epoch, value)
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -67,7 +66,7 @@ def rows_of_experiment(summary: ExperimentSummary) -> list[OverviewRow]:
                 for c in reversed(summary.comparisons)  # of several baselines the first
                 if c.student == network.name
             },
-            curves={name: _points(network, name) for name in CURVES if name in network.curves},
+            curves={name: _points(network, name) for name in COURSES if name in network.curves},
         )
         for network in summary.networks
     ]
@@ -87,7 +86,7 @@ def rows_of_sweep(
     no seed has none.
     """
     found = grouped(networks, _KEY)
-    drawn = grouped((point for point in curves if point.metric in CURVES), _KEY)
+    drawn = grouped((point for point in curves if point.metric in COURSES), _KEY)
     tested = grouped(comparisons, attrgetter("data", "model", "layer", "student"))
     alone = _alone(found)
     rows = []

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from kdprobe.metrics import HYPOTHESES, hypothesis_verdict
+from kdprobe.metrics import HYPOTHESES
 from kdprobe.records import Comparison, ExperimentSummary, Hypothesis, Interval, PooledComparison
 from kdprobe.report.cells import grouped
 from kdprobe.report.findings import pairs
 from kdprobe.report.overview_data import shown
 from kdprobe.report.sweep_files import PAIR
+from kdprobe.report.sweep_hypotheses import judged
 
 
 def sweep_pairs(comparisons: Sequence[PooledComparison]) -> list[dict[str, Any]]:
@@ -19,13 +20,9 @@ def sweep_pairs(comparisons: Sequence[PooledComparison]) -> list[dict[str, Any]]
     """
     told = []
     for (*place, student, baseline), found in grouped(comparisons, attrgetter(*PAIR)).items():
-        verdicts = {row.metric: row.verdict for row in found}
-        judged = tuple(
-            Hypothesis(
-                *(student, baseline, name, rule.statement, rule.metrics),
-                hypothesis_verdict([verdicts.get(metric, "undecided") for metric in rule.metrics]),
-            )
-            for name, rule in HYPOTHESES.items()
+        hypotheses = tuple(
+            Hypothesis(student, baseline, name, HYPOTHESES[name].statement, HYPOTHESES[name].metrics, verdict)
+            for name, (_, verdict) in judged(found).items()
         )
         compared = tuple(
             Comparison(
@@ -35,7 +32,7 @@ def sweep_pairs(comparisons: Sequence[PooledComparison]) -> list[dict[str, Any]]
             )
             for row in found
         )
-        for pair in pairs(ExperimentSummary("", (), compared, judged, (), {}, {})):
+        for pair in pairs(ExperimentSummary("", (), compared, hypotheses, (), {}, {})):
             numbers = {
                 c.metric: shown(Interval(c.difference, c.low, c.high, c.n), signed=True) for c in compared
             }

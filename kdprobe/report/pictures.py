@@ -1,9 +1,9 @@
 """The pictures of a report, inside the page: they stand in for what a script would show."""
 
-from base64 import b64encode
 from typing import Any
 
 from kdprobe.metrics import METRICS
+from kdprobe.pages import data_uri
 from kdprobe.plots import curves_figure, interval_text, maps_figure, png_bytes
 from kdprobe.records import ConceptMaps, ExperimentSummary
 
@@ -22,8 +22,8 @@ def curves_picture(summary: ExperimentSummary) -> dict[str, str] | None:
         last = network.epochs[-1] if network.epochs else 0
         ends.append(f"{network.name} at epoch {last}: {', '.join(values)}")
     return {
-        "wide": _uri(png_bytes(curves_figure(summary))),
-        "tall": _uri(png_bytes(curves_figure(summary, tall=True))),
+        "wide": data_uri("image/png", png_bytes(curves_figure(summary))),
+        "tall": data_uri("image/png", png_bytes(curves_figure(summary, tall=True))),
         "file": "curves.png",
         "alt": "Curves of N_fg, N_bg and lambda over epochs and over weight distance, with 95 % bands. "
         + "; ".join(ends),
@@ -35,14 +35,10 @@ def maps_picture(maps: ConceptMaps, number: int) -> dict[str, Any]:
     names = ", ".join(maps.entropy)
     epochs = ", ".join(map(str, maps.epochs))
     return {
-        "src": _uri(png_bytes(maps_figure(maps))),
+        "src": data_uri("image/png", png_bytes(maps_figure(maps))),
         "file": f"concept_maps_{number:02d}.png",
         "label": maps.label,
         "id": maps.image_id,
         "alt": f"Image of class {maps.label} with its foreground outlined, then entropy maps and concept "
         f"cells of {names} at epochs {epochs}.",
     }
-
-
-def _uri(picture: bytes) -> str:
-    return "data:image/png;base64," + b64encode(picture).decode()

@@ -27,8 +27,8 @@ ROLES = ("teacher", "student", "baseline")
 
 
 @dataclass(frozen=True)
-class NetworkValue(Record):
-    """One metric of one network of a sweep: one line of its networks.csv."""
+class SweepNetwork(Record):
+    """Which network of a sweep a line is about."""
 
     data: str
     model: str
@@ -36,6 +36,12 @@ class NetworkValue(Record):
     network: str
     role: str  #: teacher, student or baseline
     seed: int
+
+
+@dataclass(frozen=True)
+class NetworkValue(SweepNetwork):
+    """One metric of one network of a sweep: one line of its networks.csv."""
+
     accuracy: float  #: on the test split after the last stage, 0 ... 1; NaN if it was not taken
     metric: str
     value: Interval  #: over the images of this seed
@@ -112,11 +118,15 @@ def read_networks(path: str | Path) -> list[NetworkValue]:
     return read_records(Path(path), NETWORK_COLUMNS, NETWORK_KEY, _network)
 
 
+def which_network(row: dict[str, str]) -> dict[str, Any]:
+    """The fields of a `SweepNetwork`."""
+    names = {name: row[name] for name in ("data", "model", "layer", "network")}
+    return names | {"role": as_choice(row["role"], ROLES), "seed": int(row["seed"])}
+
+
 def _network(row: dict[str, str]) -> NetworkValue:
     return NetworkValue(
-        *(row[name] for name in ("data", "model", "layer", "network")),
-        role=as_choice(row["role"], ROLES),
-        seed=int(row["seed"]),
+        **which_network(row),
         accuracy=as_share(row["accuracy"]),
         metric=as_choice(row["metric"], tuple(METRICS)),
         value=as_interval(row, "value", "low", "high", as_count(row["n"])),

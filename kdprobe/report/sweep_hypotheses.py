@@ -22,21 +22,28 @@ from kdprobe.report.sweep_files import PAIR
 SIGNS = {"supported": "+", "contradicted": "−", "undecided": "?"}
 
 
+def judged(own: Sequence[PooledComparison]) -> dict[str, tuple[list[str], str]]:
+    """By hypothesis: the verdicts on its metrics, and what follows; a metric that was not compared is undecided."""
+    found = {row.metric: row.verdict for row in own}
+    verdicts = {
+        name: [found.get(metric, "undecided") for metric in rule.metrics] for name, rule in HYPOTHESES.items()
+    }
+    return {name: (each, hypothesis_verdict(each)) for name, each in verdicts.items()}
+
+
 def hypotheses_table(comparisons: Sequence[PooledComparison]) -> Table:
     """The verdicts on H1, H2 and H3, and beside each those of its metrics: + for, − against, ? undecided."""
     rows, counts = [], {name: Counter() for name in HYPOTHESES}
     for pair, own in grouped(comparisons, attrgetter(*PAIR)).items():
-        found, cells = {row.metric: row for row in own}, []
-        for name, rule in HYPOTHESES.items():
-            verdicts = [found[m].verdict if m in found else "undecided" for m in rule.metrics]
-            judged = hypothesis_verdict(verdicts)
-            counts[name][judged] += 1
+        cells = []
+        for name, (verdicts, follows) in judged(own).items():
+            counts[name][follows] += 1
             each = ", ".join(
                 f"{METRICS[metric].symbol} {SIGNS[verdict]}"
-                for metric, verdict in zip(rule.metrics, verdicts, strict=True)
+                for metric, verdict in zip(HYPOTHESES[name].metrics, verdicts, strict=True)
             )
-            cells.append(Cell(judged, each, badge=True, fields=(judged,)))
-        seeds = [row.seeds for row in found.values()]
+            cells.append(Cell(follows, each, badge=True, fields=(follows,)))
+        seeds = [row.seeds for row in own]
         rows.append((*map(text_cell, pair), *cells, Cell(span_text(seeds), fields=(max(seeds),))))
     columns = (
         *place_columns(),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from kdprobe.metrics import METRICS
-from kdprobe.pages import environment, inline
+from kdprobe.pages import environment, render_page
 from kdprobe.report.cells import Cell, Table
 from kdprobe.report.forms import csv_bytes, latex_lines, markdown_lines, md, tex
 from kdprobe.report.words import WORDS
@@ -87,10 +87,9 @@ def table_html(table: Table) -> str:
 
 def tables_page(title: str, tables: Sequence[Table]) -> str:
     """A page of tables that needs nothing beside it: style inline under a Content-Security-Policy, no script."""
-    style, digest = inline(("kdprobe.pages", "page.css"), ("kdprobe.report", "table.css"))
+    style = ("kdprobe.pages", "page.css"), ("kdprobe.report", "table.css")
     parts = [_html_parts(table) for table in tables]
-    page = environment("kdprobe.report").get_template("tables_page.html")
-    return page.render(title=title, tables=parts, style=style, style_digest=digest)
+    return render_page("kdprobe.report", "tables_page.html", style=style, title=title, tables=parts)
 
 
 def _html_parts(table: Table) -> dict:
@@ -99,7 +98,6 @@ def _html_parts(table: Table) -> dict:
         "groups": list(table.groups()),
         "words": WORDS,
         "arrow": _arrow,
-        "signs": {"supported": "✓", "contradicted": "✗"},
     }
 
 

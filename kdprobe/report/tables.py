@@ -8,7 +8,7 @@ import numpy as np
 
 from kdprobe.metrics import METRICS
 from kdprobe.plots import interval_text, unit
-from kdprobe.records import Comparison, ExperimentSummary, Interval, NetworkSummary
+from kdprobe.records import NO_VALUE, Comparison, ExperimentSummary, Interval, NetworkSummary
 from kdprobe.report.comparison import CURVE_COLUMNS
 from kdprobe.report.explorer_file import explorer_bytes
 from kdprobe.report.forms import csv_bytes, latex_lines, markdown_lines, md, tex
@@ -32,8 +32,8 @@ def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
         files["concept_maps.npz"] = target.getvalue()
     if summary.explorer is not None:
         files["explorer.npz"] = explorer_bytes(summary.explorer)
-    else:
-        (folder / "explorer.npz").unlink(missing_ok=True)  # of an earlier report, which had one
+    for name in {"concept_maps.npz", "explorer.npz"} - set(files):
+        (folder / name).unlink(missing_ok=True)  # of an earlier report, which had one
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return [folder / name for name in files]
@@ -136,10 +136,9 @@ def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _metrics(summary: ExperimentSummary) -> Iterable[tuple]:
-    nan = float("nan")
     for network in summary.networks:
         for metric in WORDS:
-            found = network.metrics.get(metric, Interval(nan, nan, nan, 0))
+            found = network.metrics.get(metric, NO_VALUE)
             numbers = (found.value, found.low, found.high, found.n)
             yield network.name, network.role, metric, *numbers, unit(metric)
 

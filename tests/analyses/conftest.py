@@ -1,9 +1,10 @@
 import csv
 
 import pytest
+from experiment.quick import untried
 
 from kdprobe.experiment import ExperimentConfig, run_experiment
-from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
+from kdprobe.experiment.config import DataConfig, LiveConfig, MeasureConfig, ReportConfig, TeacherConfig
 from kdprobe.training import TrainingSettings
 
 
@@ -18,9 +19,12 @@ def experiment(tmp_path_factory):
         students=["feature"],
         training=TrainingSettings(epochs=1, classifier_epochs=1, batch_size=8, device="cpu"),
         measure=MeasureConfig(images=3, grid=4, foreground_share=(0.01, 0.9), redraws=5, resamples=100),
+        live=LiveConfig(images=0),
         report=ReportConfig(images=1, epochs=2),
     )
-    run_experiment(config, folder, say=lambda _text: None, show_progress=False)
+    with pytest.MonkeyPatch.context() as patch:
+        untried(patch)
+        run_experiment(config, folder, say=lambda _text: None, show_progress=False)
     return folder
 
 

@@ -21,6 +21,7 @@ SWEEP = SweepConfig(
     models={"small": {"model_options": {"widths": [4, 4, 4], "fc": 6}}},
     seeds=[0, 1],
     base={
+        "live": {"images": 0},
         "teacher": {"epochs": 2},
         "training": {"epochs": 2, "classifier_epochs": 1, "batch_size": 4, "device": "cpu"},
         "measure": {

@@ -1,6 +1,7 @@
 """The scripts in figures/: in both widths the texts keep apart, n and units are said, the bytes are the same twice."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,23 +38,31 @@ def results(tmp_path_factory):
 COLUMNS = ["one", pytest.param("two", marks=pytest.mark.slow)]
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """A function of a script and its arguments: the figures that it would have saved, and under which stems."""
+def drawn(script, *arguments):
+    """The figures that a script would have saved, and under which stems."""
+    found = []
 
-    def run(script, *arguments):
-        found = []
+    def keep(figure, stem):
+        found.append((figure, str(stem)))
+        return ()
 
-        def keep(figure, stem):
-            found.append((figure, str(stem)))
-            return ()
-
-        module = load(script)
-        monkeypatch.setattr(module if script == "concept_strips" else shared, "save", keep)
+    module = load(script)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module if script == "concept_strips" else shared, "save", keep)
         assert module.main([*map(str, arguments)]) == 0
-        return found
+    return found
 
-    return run
+
+@pytest.fixture(scope="module")
+def figure_of(results):
+    """A function of a script, a case and a width: the one figure that it draws, drawn once; tests only look at it."""
+
+    @cache
+    def one(script, case="few", column="two"):
+        ((figure, _),) = drawn(script, results[case], "--column", column)
+        return figure
+
+    return one
 
 
 @pytest.mark.parametrize(
@@ -61,8 +70,8 @@ def drawn(monkeypatch):
 )
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("script", ALL)
-def test_figures_fit_the_page_and_no_text_overlaps_or_is_cut(results, drawn, script, column, case):
-    ((figure, _),) = drawn(script, results[case], "--column", column)
+def test_figures_fit_the_page_and_no_text_overlaps_or_is_cut(figure_of, script, column, case):
+    figure = figure_of(script, case, column)
     assert faults(figure) == []
     assert figure.get_figwidth() * 25.4 == pytest.approx(MILLIMETRES[column])
     assert figure.get_figheight() * 25.4 < 240  # a page
@@ -77,13 +86,13 @@ def test_figures_fit_the_page_and_no_text_overlaps_or_is_cut(results, drawn, scr
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("script", ALL)
-def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(results, drawn, script, column):
-    ((figure, _),) = drawn(script, results["few"], "--column", column)
+def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(figure_of, script, column):
+    figure = figure_of(script, column=column)
+    figure.canvas.draw()
     for ax in figure.axes:
         artists = [*ax.lines, *ax.collections, *ax.patches, *ax.images]
         assert artists or not ax.axison, "an empty panel"
         if ax.axison and ax.get_xlabel():
-            figure.canvas.draw()
             assert [t for t in ax.get_xticklabels() if t.get_visible() and t.get_text()], (
                 "no numbers at the axis"
             )
@@ -117,17 +126,15 @@ def test_no_panel_is_empty_and_every_axis_is_named_with_its_unit(results, drawn,
         "concept_strips": ("conv, seed 0. 2 images", "H < H̄ − b"),
     }.items(),
 )
-def test_the_small_print_says_the_setting_n_and_what_the_bands_are(results, drawn, script, words):
-    ((figure, _),) = drawn(script, results["few"])
-    said = figure.get_supxlabel().replace("\n", " ")
+def test_the_small_print_says_the_setting_n_and_what_the_bands_are(figure_of, script, words):
+    said = figure_of(script).get_supxlabel().replace("\n", " ")
     assert said.startswith(tuple(f"tiny_imagenet, {name}" for name in ("vgg_small", "resnet8", "student")))
     for word in words:
         assert word in said
 
 
-def test_bands_are_named_where_one_seed_has_them(results, drawn):
-    ((figure, _),) = drawn("concept_curves", results["one seed"])
-    said = figure.get_supxlabel().replace("\n", " ")
+def test_bands_are_named_where_one_seed_has_them(figure_of):
+    said = figure_of("concept_curves", "one seed").get_supxlabel().replace("\n", " ")
     assert "one seed; bands: 95 % intervals over images" in said
     assert "Level lines: measured at one epoch alone" in said
 
@@ -148,7 +155,7 @@ def test_the_same_bytes_twice_with_embedded_fonts(results, tmp_path, script):
 
 @pytest.mark.slow  # every figure four times
 @pytest.mark.parametrize("script", ALL)
-def test_all_draws_every_setting_and_a_name_chooses_one(results, drawn, script):
+def test_all_draws_every_setting_and_a_name_chooses_one(results, script):
     stems = [stem for _, stem in drawn(script, results["few"], "--all", "--out", "o")]
     parts = {"layers": lambda s: (*s[:2], "student-feature")}
     parts |= dict.fromkeys(("margins", "sensitivity"), lambda s: (*s, "student-feature"))
@@ -186,7 +193,7 @@ def test_a_missing_column_is_one_sentence_that_names_it(results, tmp_path, capsy
     assert re.search(rf"{table}\.csv has no column '(role|verdict)'", said) and said.count("\n") == 1
 
 
-def test_strips_of_an_experiment_stand_beside_its_photographs(tmp_path, drawn, capsys):
+def test_strips_of_an_experiment_stand_beside_its_photographs(tmp_path, capsys):
     folder = write_experiment(tmp_path / "run")
     ((figure, _),) = drawn("concept_strips", folder, "--column", "one")
     assert faults(figure) == [] and figure.get_supxlabel().startswith("seed 4. 2 images")
@@ -209,7 +216,6 @@ def test_damaged_strips_are_one_sentence(tmp_path, capsys):
     assert "strips.npz holds no concept maps: write it anew." in capsys.readouterr().err
 
 
-def test_detours_leave_out_what_has_no_predecessor(results, drawn):
-    ((figure, _),) = drawn("detours", results["few"])
-    starts = [min(line.get_xdata()[0] for line in ax.lines) for ax in figure.axes]
+def test_detours_leave_out_what_has_no_predecessor(figure_of):
+    starts = [min(line.get_xdata()[0] for line in ax.lines) for ax in figure_of("detours").axes]
     assert starts == [1, 1, 0, 1]

@@ -52,10 +52,10 @@ def test_a_walk_that_goes_on_is_the_same_walk(weights):
 
 
 def test_it_knows_where_it_stands():
-    walk, (first, second) = WeightWalk(["a"]), states(2)
+    walk, (first, second) = WeightWalk(["a", "b"]), states(2)
     walk.add(first)
-    assert walk.stands_at({**second, "a": first["a"]})
-    assert not walk.stands_at({**first, "a": second["a"]})
+    assert walk.stands_at({**first, "c": second["c"]})
+    assert not any(walk.stands_at({**first, name: second[name]}) for name in ("a", "b"))
 
 
 def test_a_state_that_is_refused_adds_nothing():

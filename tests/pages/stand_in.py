@@ -1,36 +1,32 @@
 """Pages that hold nothing but what is tested: a chart, or the explorer and its curves."""
 
 from decimal import ROUND_HALF_UP, Context
-from html import escape
 from pathlib import Path
 
 import numpy as np
 from browser import Page
+from markupsafe import Markup
 from report.tied_maps import SHOWN, entropy, foreground
 
-from kdprobe import report
-from kdprobe.pages import CHART, inline
+from kdprobe.pages import CHART, environment, inline
 from kdprobe.records import Explorer
-from kdprobe.report.explorer import explorer_data, json_markup
+from kdprobe.report.explorer import explorer_json
+from kdprobe.report.page import SCRIPT
 
 SHARED, OWN = "kdprobe.pages", "kdprobe.report"
-EXPLORER = sorted(file.name for file in (Path(report.__file__).parent / "templates").glob("explorer*.js"))
+EXPLORER = [(room, name) for room, name in SCRIPT if name.startswith("explorer")]
+BARE = '{% extends "page.html" %}{% block body %}<main>{{ body }}</main>{% endblock %}'
 
 
 def write_page(path: Path, files: list[tuple[str, str]], styles: list[tuple[str, str]], body: str) -> Path:
     """A page with the policy of kdprobe's own."""
     (style, style_digest), (script, script_digest) = inline(*styles), inline(*files)
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{style_digest}'; "
-        f"script-src 'sha256-{script_digest}'; base-uri 'none'; form-action 'none'"
-    )
-    path.write_text(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(path.name)}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><link rel="icon" href="data:,">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
-        f"<body><main>{body}</main><script>{script}</script></body></html>",
-        encoding="utf-8",
-    )
+    page = environment(SHARED).from_string(BARE)
+    html = page.render(
+        title=path.name, body=Markup(body),
+        style=style, style_digest=style_digest, script=script, script_digest=script_digest,
+    )  # fmt: skip
+    path.write_text(html, encoding="utf-8")
     return path
 
 
@@ -42,16 +38,35 @@ def chart_page(path: Path) -> Path:
 
 def explorer_page(path: Path, explorer: Explorer) -> Path:
     """A page with the concept explorer of `explorer` and its curves."""
-    data = json_markup(explorer_data(explorer))
-    files = [*CHART, *((OWN, name) for name in EXPLORER)]
     styles = [(SHARED, "page.css"), (SHARED, "chart.css"), (OWN, "explorer.css")]
     return write_page(
         path,
-        files,
+        [*CHART, *EXPLORER],
         styles,
         '<div id="live-curves"></div><div id="explorer"></div>'
-        f'<script type="application/json" id="kdprobe-data">{data}</script>',
+        f'<script type="application/json" id="kdprobe-data">{explorer_json(explorer)}</script>',
     )
+
+
+def begun(page: Page, *, width: int = 1280) -> Page:
+    """`page`, an explorer's, as it is when it opens."""
+    page.again(width=width)
+    page.run("""
+      const {explorer: {state, change}} = kdprobe, of = (id) => document.getElementById(`explorer-${id}`);
+      if (of("play").ariaLabel === "Pause") of("play").click();
+      for (const id of ["layer", "class"]) if (of(id)) of(id).selectedIndex = 0;
+      of("outline").checked = true;
+      change({place: 0, label: null});
+      change({n: 0, step: state.epochs.length - 1, b: state.data.settings.margin, cell: null, outline: true});
+    """)
+    page.rest()  # now the curves know the layer
+    page.run("""
+      const networks = document.querySelectorAll("#live-curves .switches > :last-child [aria-pressed=false]");
+      for (const button of networks) button.click();
+      document.querySelector("[data-choice=epochs]").click();
+    """)
+    page.rest()
+    return page
 
 
 def put(page: Page, field: str, value: object) -> None:

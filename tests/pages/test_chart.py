@@ -29,11 +29,17 @@ SPEC = {
 MAKE = "window.chart = kdprobe.chart(document.getElementById('chart'), arguments[0])"
 
 
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    return Page(browser, chart_page(tmp_path_factory.mktemp("chart") / "chart.html"), width=600)
+
+
 @pytest.fixture
-def page(browser, tmp_path):
-    found = Page(browser, chart_page(tmp_path / "chart.html"), width=600)
-    yield found
-    assert found.silent()
+def page(opened):
+    """A page without a chart."""
+    opened.run("document.getElementById('chart').replaceChildren(); delete window.chart")
+    yield opened.again(width=600)
+    assert opened.silent()
 
 
 @pytest.fixture

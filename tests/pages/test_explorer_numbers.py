@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from browser import Page
-from pages.stand_in import counted, explorer_page, put
+from pages.stand_in import begun, counted, explorer_page, put
 from report.tied_maps import CLASSES, SHOWN, tied
+
+from kdprobe.plots import unit
+from kdprobe.report.words import WORDS
 
 LABELS = np.array([k % 2 for k in range(SHOWN)])
 
@@ -14,13 +17,20 @@ def explorer():
     return tied().explorer
 
 
+@pytest.fixture(scope="module")
+def path(tmp_path_factory, explorer):
+    return explorer_page(tmp_path_factory.mktemp("explorer") / "explorer.html", explorer)
+
+
+@pytest.fixture(scope="module")
+def opened(browser, path):
+    return Page(browser, path)
+
+
 @pytest.fixture
-def page(browser, tmp_path, explorer):
-    found = Page(browser, explorer_page(tmp_path / "explorer.html", explorer))
-    found.width(1280, 1400)
-    found.wait("return document.querySelector('#explorer [data-number]') !== null")
-    yield found
-    assert found.silent()
+def page(opened):
+    yield begun(opened)
+    assert opened.silent()
 
 
 def number(page, index, metric, scope):
@@ -35,6 +45,36 @@ def all_counts(page, index):
     return number(page, index, "n_foreground", "all"), number(page, index, "n_background", "all")
 
 
+LOOK = """return [document.body.outerHTML, [...document.querySelectorAll("canvas.cells")].map((c) => c.toDataURL()),
+  [...document.querySelectorAll("input, select")].map((e) => [e.value, e.checked, e.max]),
+  document.activeElement.tagName, scrollY]"""
+
+
+def test_what_one_test_did_to_the_page_the_next_one_does_not_see(browser, path):
+    page = Page(browser, path)
+    shelf = "return kdprobe.explorer.state.picture(0).pale !== null"
+    page.wait(shelf)
+    page.rest()
+    new = page.run(LOOK)
+    for field, value in {"layer": 1, "class": 1, "epoch": 2, "margin": 0.5, "margin-number": "0.7"}.items():
+        put(page, f"explorer-{field}", value)
+    page.run(
+        "for (const id of ['outline', 'next', 'play']) document.getElementById(`explorer-${id}`).click()"
+    )
+    page.run("document.querySelector('[data-choice=path]').click(); kdprobe.explorer.change({cell: 3})")
+    page.run("document.querySelectorAll('#live-curves .switches > :last-child button')[1].click()")
+    page.wait("return document.querySelectorAll('.cell-path .point, .series.dash .point').length > 40")
+    page.run("document.querySelector('.cell-path .point[tabindex=\"0\"]').focus()")
+    page.width(500)
+    page.rest()
+    for was, now in zip(new, page.run(LOOK), strict=True):
+        assert was != now
+    assert begun(page).wait(shelf)
+    page.rest()
+    for was, now in zip(new, page.run(LOOK), strict=True):
+        assert was == now
+
+
 def test_it_begins_at_the_last_epoch_and_the_margin_of_the_experiment(page, explorer):
     for index, network in enumerate(explorer.layers[0].networks):
         inside, beside = counted(network, "fc1", len(network.epochs) - 1, 0.2)
@@ -43,6 +83,15 @@ def test_it_begins_at_the_last_epoch_and_the_margin_of_the_experiment(page, expl
         page.run("return document.getElementById('explorer-own').textContent")
         == "at the margin of the experiment"
     )
+
+
+def test_the_live_numbers_are_written_as_in_the_tables(page):
+    shown = page.run("return kdprobe.metrics")
+    assert set(shown) < set(WORDS)
+    for name, sign in shown.items():
+        words = WORDS[name]
+        assert (sign["letter"], sign["index"], sign["unit"]) == (words.letter, words.index, unit(name))
+        assert sign["title"].removesuffix(" so far") == words.title
 
 
 def test_epoch_margin_and_layer_move_the_numbers(page, explorer):
@@ -143,8 +192,8 @@ def test_play_runs_through_the_epochs_and_stops_at_the_last(page):
     page.run("document.getElementById('explorer-play').click()")
 
 
-def test_who_wants_no_motion_goes_on_epoch_by_epoch(browser, tmp_path, explorer):
-    page = Page(browser, explorer_page(tmp_path / "explorer.html", explorer))
+def test_who_wants_no_motion_goes_on_epoch_by_epoch(browser, path):
+    page = Page(browser, path)
     page.command(
         "Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}]
     )

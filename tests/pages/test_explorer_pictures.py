@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 from browser import Page
-from pages.stand_in import counted, explorer_page, put, shown_number
+from pages.stand_in import begun, counted, explorer_page, put, shown_number
 from PIL import Image
 from report.tied_maps import GRID, SHOWN, TIE, entropy, foreground, tied
 
@@ -17,16 +17,19 @@ EXPLORER = tied().explorer
 FORMULA = '=HYPERLINK("x"), "quoted"'
 
 
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    return Page(browser, explorer_page(tmp_path_factory.mktemp("explorer") / "explorer.html", EXPLORER))
+
+
 @pytest.fixture
-def page(browser, tmp_path):
-    found = Page(browser, explorer_page(tmp_path / "explorer.html", EXPLORER))
-    found.width(1280, 1400)
-    found.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    found.wait(
-        "return kdprobe.explorer?.state.picture(0).pale && document.querySelectorAll('.chart').length > 0"
-    )
-    yield found
-    assert found.silent()
+def page(opened, tmp_path):
+    begun(opened)
+    opened.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    opened.wait("return kdprobe.explorer.state.picture(0).pale !== null")
+    opened.rest()
+    yield opened
+    assert opened.silent()
 
 
 def contrast(network, layer="fc1"):
@@ -122,17 +125,13 @@ def test_a_cell_exactly_on_the_margin_is_drawn_and_called_no_concept(page):
 def test_the_outline_of_the_foreground_is_shown_and_hidden_on_every_picture(page):
     drawn = "return [...document.querySelectorAll('#explorer canvas.cells')].map((c) => c.toDataURL())"
     press = "document.getElementById('explorer-outline').click()"
-    rest = (
-        "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
-    )
-    page.run(rest)
     with_it = page.run(drawn)
     page.run(press)
-    page.run(rest)
+    page.rest()
     without = page.run(drawn)
     assert len(with_it) == 7 and all(one != other for one, other in zip(with_it, without, strict=True))
     page.run(press)
-    page.run(rest)
+    page.rest()
     assert page.run(drawn) == with_it
 
 
@@ -221,6 +220,7 @@ def test_arrow_keys_walk_over_the_cells_and_the_canvas_says_where(page):
 def test_curves_are_recounted_dashed_at_another_margin(page):
     dashed = "return document.querySelectorAll('#live-curves .series.dash').length"
     assert page.run(dashed) == 0
+    put(page, "explorer-class", 1)  # the curves are of all images
     put(page, "explorer-margin", 0.5)
     page.wait("return document.querySelectorAll('#live-curves .series.dash').length === 9")
     first = "#live-curves .charts > :first-child .series.dash"

@@ -1,6 +1,6 @@
 import pytest
 
-from kdprobe.records.numbers import decimals, interval_text, number
+from kdprobe.records.numbers import decimals, interval_text, number, percent
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_a_difference_carries_its_sign_and_nothing_is_minus_zero():
 def test_decimals_stay_between_0_and_6():
     assert decimals(0, -1e9, 1e9) == 0
     assert decimals(0, -1e-12, 1e-12) == 6
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), float("inf")])
+def test_a_share_is_shown_in_per_cent_with_one_decimal_and_none_as_such(nothing):
+    assert [percent(share) for share in (0, 0.2625, 0.9996, 1)] == ["0.0 %", "26.2 %", "100.0 %", "100.0 %"]
+    assert percent(nothing) == "n/a"

@@ -18,7 +18,7 @@ import kdprobe.report.pictures
 from kdprobe.metrics import concept_cells, count_concepts, relevance_ratio, stability
 from kdprobe.records import Interval
 from kdprobe.report import write_report, write_tables
-from kdprobe.report.explorer import explorer_data, json_markup
+from kdprobe.report.explorer import explorer_data
 from kdprobe.report.explorer_file import explorer_bytes, read_explorer
 from kdprobe.report.page import render
 
@@ -195,6 +195,17 @@ def test_without_explorer_the_pictures_are_shown_and_there_are_no_data():
     assert all(f'<div id="{name}"></div>' in with_data for name in ("explorer", "live-curves"))
 
 
+def test_a_layer_without_networks_is_not_offered_and_without_any_layer_the_pictures_are_shown():
+    record = explored(summary(1, maps=1), layers=("fc1", "fc2"))
+    first, second = record.explorer.layers
+    bare = replace(second, networks=())
+    data = embedded(render(replace(record, explorer=replace(record.explorer, layers=(first, bare)))))
+    assert [layer["layer"] for layer in data["layers"]] == ["fc1"]
+    html = render(replace(record, explorer=replace(record.explorer, layers=(bare,))))
+    assert "kdprobe-data" not in Elements(html).scripts
+    assert '<div id="explorer">' not in html and "<noscript>" not in html and html.count("<img ") == 2
+
+
 ATTACKS = (
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(1)</script>",
@@ -225,11 +236,6 @@ def test_texts_that_are_html_or_script_stay_texts(attack, tmp_path):
     data = json.loads(text)
     assert data["classes"][0] == data["images"][1]["id"] == data["layers"][0]["layer"] == attack
     assert all(data["layers"][0]["networks"][0][key] == attack for key in ("name", "role", "recipe"))
-
-
-def test_a_value_that_json_does_not_know_is_refused():
-    with pytest.raises(ValueError, match="JSON"):
-        json_markup({"value": NAN})
 
 
 def test_the_file_of_the_explorer_loses_nothing(tmp_path):

@@ -4,6 +4,7 @@ from math import nextafter
 
 import pytest
 from browser import Page
+from pages.stand_in import begun
 from report.tied_maps import COUNTS, GRID, METRICS, PIXEL, RULES, SHOWN, TIE, agree, expected, tied
 
 import kdprobe.report.pictures
@@ -16,7 +17,6 @@ class Explorer:
     def __init__(self, page: Page, record, rules):
         self.page, self.explorer, self.rules = page, record.explorer, rules
         self.layer, self.images, self.n = 0, list(range(SHOWN)), 0
-        page.wait("return document.querySelectorAll('[data-number]').length > 0")
 
     def set(self, name: str, value, event: str = "input") -> None:
         """A value where a hand would put it: the slider says `input`, a list `change`."""
@@ -81,12 +81,16 @@ def written(request, tmp_path_factory):
         return record, request.param, write_report(record, tmp_path_factory.mktemp("report"))
 
 
+@pytest.fixture(scope="module")
+def opened(browser, written):
+    return Page(browser, written[2])
+
+
 @pytest.fixture
-def explorer(browser, written):
-    record, rules, path = written
-    page = Page(browser, path)
-    yield Explorer(page, record, rules)
-    assert page.silent()
+def explorer(opened, written):
+    record, rules, _ = written
+    yield Explorer(begun(opened), record, rules)
+    assert opened.silent()
 
 
 def test_the_page_shows_pythons_numbers_wherever_the_sliders_are(explorer):

@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import replace
+from errno import ENOSPC
 from hashlib import sha256
 from html import unescape
 from itertools import pairwise
@@ -13,13 +14,14 @@ from report.overviews import CURVES, curves, networks, page
 from report.summaries import HIGHER, NAN, interval, summary
 from report.sweeps import PLACES, comparisons
 
-from kdprobe.errors import DataError
+from kdprobe.errors import DataError, SnapshotError
 from kdprobe.records import Interval
 from kdprobe.report import read_curves, write_overview
 from kdprobe.report.overview import MOST_PAIRS, MOST_ROWS, overview_section
 from kdprobe.report.overview_data import MOST_POINTS, overview_data
 from kdprobe.report.overview_rows import rows_of_experiment, rows_of_sweep
 from kdprobe.report.words import WORDS
+from kdprobe.storage import atomic
 
 HEAD = "data,model,layer,network,role,seed,epoch,path,metric,value,low,high,n\n"
 
@@ -90,6 +92,34 @@ def test_with_several_seeds_the_gap_is_that_of_the_seeds_own_values_without_an_i
     assert checked == (len(PLACES) * 2 * len(HIGHER) - 1) * 3  # one metric could be compared in no seed
 
 
+def test_a_network_with_several_seeds_has_no_paired_gap_even_if_one_seed_alone_was_compared(tmp_path):
+    values = [v for v in networks() if v.network != "student-feature" or v.seed == 0]
+    tested = comparisons(1)
+    rows = rows_of_sweep(values, tested, [])
+    verdicts = {(c.data, c.model, c.layer, c.student, c.metric): c.verdict for c in tested}
+    for row in rows:
+        for metric, gap in row.gaps.items():
+            paired = row.network == "student-feature"
+            assert gap.verdict == (verdicts[*row.place, row.network, metric] if paired else "")
+    assert {row.network for row in rows if row.gaps} == {"student-feature", "student-kd"}
+    assert "Δ without an interval" in text_of(write_overview(values, tested, [], tmp_path))
+
+
+def test_of_several_baselines_the_gap_is_that_to_the_first():
+    found = summary(students=2)
+    first = found.comparisons[0]
+    more = replace(first, baseline="another", difference=first.difference + 1)
+    rows = rows_of_experiment(replace(found, comparisons=(*found.comparisons, more)))
+    (row,) = [r for r in rows if r.network == first.student]
+    assert row.gaps[first.metric].difference.value == first.difference
+    tested = comparisons(1)
+    moved = replace(tested[0].difference, value=tested[0].difference.value + 1)
+    more = replace(tested[0], baseline="another", difference=moved)
+    rows = rows_of_sweep(networks((0,)), [*tested, more], [])
+    (row,) = [r for r in rows if (r.network, *r.place) == (more.student, more.data, more.model, more.layer)]
+    assert row.gaps[more.metric].difference == tested[0].difference
+
+
 def test_a_row_of_an_experiment_holds_its_networks_and_comparisons():
     found = summary(students=2)
     found = replace(found, settings={"config": {"seed": 4, "model": "tiny", "data": {"name": "cats"}}})
@@ -148,6 +178,38 @@ def test_a_damaged_line_of_curves_is_refused_by_name(tmp_path, line, said):
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
     assert page(tmp_path / "a").read_bytes() == page(tmp_path / "b").read_bytes()
+
+
+def test_a_full_disk_leaves_the_old_page(tmp_path, monkeypatch):
+    before = page(tmp_path).read_bytes()
+
+    def full(descriptor, data):
+        raise OSError(ENOSPC, "no room")
+
+    monkeypatch.setattr(atomic, "write_all", full)
+    with pytest.raises(SnapshotError, match=r"Cannot write .*index\.html: no room"):
+        page(tmp_path, (0,))
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+
+
+@pytest.mark.parametrize(
+    ("places", "seeds", "columns", "same"),
+    [
+        (PLACES, (0, 1), ["data", "model", "layer", "method", "seed"], []),
+        (
+            PLACES[:2],
+            (0,),
+            ["layer", "method"],
+            ["data set tiny_imagenet", "architecture vgg_small", "seed 0"],
+        ),
+    ],
+)
+def test_what_is_the_same_in_all_rows_is_said_once_and_is_no_column(tmp_path, places, seeds, columns, same):
+    path = page(tmp_path, seeds, places)
+    heads = re.findall(r'class="key" data-key="(\w+)"', path.read_text())
+    assert heads == columns
+    said = re.search(r"The same in all of them: (.*?) ?\. ", text_of(path))
+    assert (said[1].split(" , ") if said else []) == same
 
 
 def test_the_policy_names_the_one_style_and_the_one_script(tmp_path):

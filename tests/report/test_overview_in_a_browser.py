@@ -13,9 +13,9 @@ from report.overviews import CURVES, curves, networks, page
 from report.summaries import summary
 from report.sweeps import comparisons
 
+from kdprobe.metrics import CLAIMS
 from kdprobe.report import write_overview, write_report
 from kdprobe.report.overview_rows import rows_of_sweep
-from kdprobe.report.sweep_tables import SHOWN
 
 TEXTS = ("network", "data", "model", "layer", "method")
 EVIL = "</script><script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
@@ -41,7 +41,7 @@ def opened(browser, path):
 
 def value(row, key):
     """What a column holds; None if nothing."""
-    found = row.metrics[key].value if key in SHOWN else getattr(row, key)
+    found = row.metrics[key].value if key in CLAIMS else getattr(row, key)
     return None if isinstance(found, float) and isnan(found) else found
 
 
@@ -61,19 +61,19 @@ def choose(opened, field, text):
     )
 
 
-@pytest.mark.parametrize("key", [*TEXTS, "seed", "accuracy", *SHOWN])
-def test_every_column_sorts_both_ways_as_python_does_and_what_is_missing_comes_last(opened, rows, key):
-    known = [k for k, row in enumerate(rows) if value(row, key) is not None]
-    none = [k for k, row in enumerate(rows) if value(row, key) is None]
-    up = sorted(known, key=lambda k: value(rows[k], key)) + none
-    down = sorted(known, key=lambda k: value(rows[k], key), reverse=True) + none
-    press = f"document.querySelector('[data-key={key}] button').click()"
-    sorting = f"return document.querySelector('[data-key={key}]').getAttribute('aria-sort')"
-    opened.run(press)
-    assert (order(opened), opened.run(sorting)) == (up, "ascending")
-    opened.run(press)
-    assert (order(opened), opened.run(sorting)) == (down, "descending")
-    assert opened.run("return document.querySelectorAll('[aria-sort]').length") == 1
+def test_every_column_sorts_both_ways_as_python_does_and_what_is_missing_comes_last(opened, rows):
+    for key in (*TEXTS, "seed", "accuracy", *CLAIMS):
+        known = [k for k, row in enumerate(rows) if value(row, key) is not None]
+        none = [k for k, row in enumerate(rows) if value(row, key) is None]
+        up = sorted(known, key=lambda k: value(rows[k], key)) + none
+        down = sorted(known, key=lambda k: value(rows[k], key), reverse=True) + none
+        press = f"document.querySelector('[data-key={key}] button').click()"
+        sorting = f"return document.querySelector('[data-key={key}]').getAttribute('aria-sort')"
+        opened.run(press)
+        assert (order(opened), opened.run(sorting)) == (up, "ascending"), key
+        opened.run(press)
+        assert (order(opened), opened.run(sorting)) == (down, "descending"), key
+        assert opened.run("return document.querySelectorAll('[aria-sort]').length") == 1
 
 
 def test_a_column_is_sorted_with_the_keyboard(opened, rows):
@@ -99,6 +99,56 @@ def test_filters_leave_what_they_say_in_table_scatter_and_curves(opened, rows):
     assert len(order(opened)) == len(rows) and opened.run(said) == f"All {len(rows)} networks."
 
 
+HEADS = "return [...document.querySelector('#overview-table thead tr').cells].map((head) => head.dataset.key)"
+NAMES = ("data", "model", "layer", "method", "seed")
+
+
+def test_a_column_that_says_the_same_in_all_rows_shown_is_hidden_and_said_once(opened, rows):
+    seen = (
+        "const lines = [...document.querySelectorAll('#overview-table tr')].filter((line) => !line.hidden);"
+        "const at = lines[0].querySelector(`[data-key=${arguments[0]}]`).cellIndex;"
+        "return [...new Set(lines.map((line) => line.cells[at].checkVisibility()))]"
+    )
+    told = "return document.getElementById('overview-same').textContent"
+    for chosen in ({}, {"seed": "2"}, {"data": "leeds_butterfly", "method": "kd"}):
+        for field, text in chosen.items():
+            choose(opened, field, text)
+        kept = [r for r in rows if all(str(getattr(r, field)) == text for field, text in chosen.items())]
+        same = [name for name in NAMES if len({getattr(row, name) for row in kept}) == 1]
+        assert set(chosen) <= set(same) < set(NAMES) and len(kept) > 1
+        for name in ("network", *NAMES, "accuracy"):
+            assert opened.run(seen, name) == [name not in same], name
+        words = {"data": "data set", "model": "architecture"}
+        said = ", ".join(f"{words.get(name, name)} {getattr(kept[0], name)}" for name in same)
+        assert opened.run(told) == (f"The same in all rows shown: {said}." if same else "")
+        opened.run("document.getElementById('overview-reset').click()")
+        assert [opened.run(seen, name) for name in NAMES] == [[True]] * len(NAMES) and opened.run(told) == ""
+
+
+def test_on_a_phone_the_numbers_stand_beside_the_name_which_says_where_the_row_belongs(browser, path, rows):
+    opened = Page(browser, path, width=360)
+    names, numbers = list(NAMES), ["accuracy", *CLAIMS]
+    second = "return document.querySelector('#overview-table thead tr').cells[1].dataset.key === arguments[0]"
+    lines = "const lines = [...document.querySelectorAll('#overview-table tbody tr')];"
+    texts = (
+        "return lines.map((line) => [line.cells[0], ...[...line.cells].slice(-5)].map((c) => c.innerText))"
+    )
+    right = "return lines.map((line) => line.cells[2].querySelector('b').getBoundingClientRect().right)"
+    assert opened.run(HEADS) == ["network", *numbers, *names]
+    for row, (head, *cells) in zip(rows, opened.run(lines + texts), strict=True):
+        where = " · ".join([*row.place, f"seed\N{NO-BREAK SPACE}{row.seed}"])
+        assert head.split("\n") == [row.network, where]
+        assert cells == [str(getattr(row, name)) for name in names]
+    assert max(opened.run(lines + right)) < 360 and too_wide(opened) == []
+    opened.run("document.querySelector('[data-key=seed] button').click()")
+    assert order(opened) == sorted(range(len(rows)), key=lambda k: rows[k].seed)
+    opened.width(1280)
+    opened.wait(second, "data")
+    assert opened.run(HEADS) == ["network", *names, *numbers]
+    assert {head for head, *_ in opened.run(lines + texts)} == {row.network for row in rows}
+    assert opened.silent()
+
+
 def test_the_file_holds_the_rows_that_are_shown_in_their_order_and_in_full_precision(opened, rows):
     choose(opened, "seed", "2")
     opened.run("document.querySelector('[data-key=accuracy] button').click()")
@@ -121,7 +171,7 @@ def test_the_file_holds_the_rows_that_are_shown_in_their_order_and_in_full_preci
         "_verdict",
     )
     names = ("data", "model", "layer", "network", "role", "method", "seed", "accuracy")
-    assert list(found[0]) == [*names, *(metric + end for metric in SHOWN for end in ends)]
+    assert list(found[0]) == [*names, *(metric + end for metric in CLAIMS for end in ends)]
     shares = [float(line["accuracy"]) for line in found]
     assert shares == sorted(shares) and len(set(shares)) > 1
     for line, k in zip(found, order(opened), strict=True):
@@ -131,7 +181,7 @@ def test_the_file_holds_the_rows_that_are_shown_in_their_order_and_in_full_preci
             row.network,
             "2",
         )
-        for name in SHOWN:
+        for name in CLAIMS:
             told = row.metrics[name]
             ends = [line[name + end] for end in ("", "_low", "_high")]
             assert [float(each or "nan") for each in ends] == pytest.approx(
@@ -243,6 +293,8 @@ def test_the_charts_of_a_row_share_one_scale_and_draw_means_over_seeds(opened, r
     for metric in CURVES:
         found = opened.run(ticks, metric)
         assert len(found) > 4 and len({each for each in found if each}) == 1
+    note = opened.run("return document.getElementById('overview-multiples-note').textContent")
+    assert "Thick: mean over the seeds" in note
     spec = (
         "const store = kdprobe.overviewStore(JSON.parse(document.getElementById('kdprobe-overview').textContent));"
         "const own = store.rows.filter((r) => kdprobe.overviewPlace(r) === arguments[0]);"
@@ -340,7 +392,12 @@ def test_without_scripts_the_whole_table_is_there(path, rows, browser):
         assert opened.silent()
 
 
-def test_a_report_of_several_students_holds_the_section_and_one_of_a_student_does_not(browser, tmp_path):
+def test_a_report_of_several_students_holds_the_section_and_one_of_a_student_does_not(
+    browser, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "kdprobe.report.page.curves_picture", lambda _: None
+    )  # it takes longest, and is not looked at
     several = Page(browser, write_report(summary(students=2, maps=0), tmp_path / "several"))
     assert several.run("return document.querySelectorAll('.scatter .point').length") == 4
     assert several.run("return document.querySelectorAll('#overview-table tbody tr').length") == 4

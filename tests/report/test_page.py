@@ -53,14 +53,23 @@ class Page(HTMLParser):
 
 @pytest.fixture(autouse=True)
 def quick_pictures(request, monkeypatch):
-    """Most tests read the text: the figures are made, but not drawn into pixels."""
-    if "pictures" not in request.fixturenames:
-        monkeypatch.setattr(kdprobe.report.pictures, "png_bytes", lambda figure: b"\x89PNG stand-in")
+    """Most tests read the text: no figure is made; where one is, it is not drawn into pixels."""
+    if "pictures" in request.fixturenames:
+        return
+    monkeypatch.setattr(kdprobe.report.pictures, "png_bytes", lambda figure: b"\x89PNG stand-in")
+    if "figures" not in request.fixturenames:
+        for name in ("curves_figure", "maps_figure"):
+            monkeypatch.setattr(kdprobe.report.pictures, name, lambda *_, **__: None)
 
 
 @pytest.fixture
 def pictures():
     """Asks for the real pixels."""
+
+
+@pytest.fixture
+def figures():
+    """Asks for the figures, but not for their pixels."""
 
 
 @cache
@@ -119,7 +128,7 @@ def hostile(attack: str):
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_names_that_are_html_or_script_do_nothing(attack):
+def test_names_that_are_html_or_script_do_nothing(attack, figures):
     seen = Page(render(hostile(attack)))
     plain = page()
     assert {tag for tag, _ in seen.tags} <= {tag for tag, _ in plain.tags}
@@ -245,6 +254,7 @@ def test_the_page_says_how_to_make_its_numbers_again():
         "kdprobe report runs/again",
     ):
         assert command in seen
+    assert seen.count("kdprobe measure ") == 1, "the run measures its own layer"
     assert "kdprobe 0.1.0, torch 2.9, revision 0123" in seen
     assert "Seed 3, and 7 for the choice of the probe images" in seen
     shown = unescape(re.findall(r'<pre class="code"[^>]*>(.*?)</pre>', html, re.DOTALL)[1])
@@ -304,13 +314,13 @@ def test_it_reads_on_a_phone_and_in_the_dark():
 
 
 @pytest.mark.parametrize("students", [0, 1, 3])
-def test_any_number_of_networks_and_no_maps(students):
+def test_any_number_of_networks_and_no_maps(students, figures):
     seen = Page(render(summary(students, teacher=students > 1, maps=0))).words
     assert "No concept maps were kept" in seen
     assert ("No student was compared" in seen) == (students == 0)
 
 
-def test_missing_values_and_empty_records_are_written_not_crashed_on():
+def test_missing_values_and_empty_records_are_written_not_crashed_on(figures):
     record = summary(1)
     empty = {metric: Interval(NAN, NAN, NAN, 0) for metric in WORDS}
     networks = tuple(replace(n, metrics=empty, accuracy=NAN, noise_ceiling=NAN) for n in record.networks)

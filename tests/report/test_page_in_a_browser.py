@@ -33,6 +33,18 @@ def path(tmp_path_factory):
     return write_report(tied(), tmp_path_factory.mktemp("report"))
 
 
+@pytest.fixture(scope="module")
+def opened(browser, path):
+    return Page(browser, path)
+
+
+@pytest.fixture
+def page(opened):
+    """The page of `path`, which remembers nothing of what is done here."""
+    yield opened.again()
+    assert opened.silent()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_opens_from_its_file_and_says_and_asks_nothing(browser, path, scheme):
     page = Page(browser, path, scheme=scheme)
@@ -50,30 +62,27 @@ def test_the_document_never_scrolls_to_the_side(browser, path, width, tmp_path):
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_what_is_behind_it(browser, path, width, scheme):
-    assert faint(Page(browser, path, width=width, scheme=scheme)) == []
+def test_every_text_stands_out_from_what_is_behind_it(page, width, scheme):
+    assert faint(page.again(width=width, scheme=scheme)) == []
 
 
-def test_dark_is_dark(browser, path):
+def test_dark_is_dark(page):
     colours = {
-        scheme: Page(browser, path, scheme=scheme).run(
-            "return getComputedStyle(document.body).backgroundColor"
-        )
+        scheme: page.again(scheme=scheme).run("return getComputedStyle(document.body).backgroundColor")
         for scheme in ("light", "dark")
     }
     assert colours["light"] == "rgb(255, 255, 255)" and colours["dark"] != colours["light"]
 
 
-def test_everything_that_can_be_used_or_seen_has_a_name(browser, path):
-    assert nameless(Page(browser, path)) == []
+def test_everything_that_can_be_used_or_seen_has_a_name(page):
+    assert nameless(page) == []
 
 
-def test_tab_comes_to_every_control_and_shows_where_it_is(browser, path):
-    assert unreached(Page(browser, path)) == []
+def test_tab_comes_to_every_control_and_shows_where_it_is(page):
+    assert unreached(page) == []
 
 
-def test_it_prints_with_all_its_words(browser, path):
-    page = Page(browser, path)
+def test_it_prints_with_all_its_words(page):
     pdf = page.printed()
     page.scheme("light", media="print")
     letters = page.run(r"return document.body.innerText.replace(/\s/g, '').length")

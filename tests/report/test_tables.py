@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from report.summaries import NAN, summary
+from report.summaries import NAN, concept_maps, summary
 
 from kdprobe.errors import DataError
 from kdprobe.metrics import METRICS
@@ -33,6 +33,15 @@ def with_holes():
     return replace(
         record, networks=(first, *record.networks[1:]), comparisons=(lost, *record.comparisons[1:])
     )
+
+
+def test_maps_of_an_earlier_report_go_with_it(tmp_path):
+    record = summary(1)
+    write_tables(record, tmp_path / "tables")
+    (tmp_path / "comparison.json").write_text(json.dumps(comparison_json(record)))
+    assert read_summary(tmp_path).maps
+    write_tables(replace(record, maps=()), tmp_path / "tables")
+    assert read_summary(tmp_path).maps == ()
 
 
 def test_words_and_metrics_name_the_same_things():
@@ -98,7 +107,15 @@ def finished(record, folder):
     return folder
 
 
-@pytest.mark.parametrize("record", [summary(2), with_holes(), summary(0, teacher=False, maps=0)])
+@pytest.mark.parametrize(
+    "record",
+    [
+        summary(2),
+        with_holes(),
+        summary(0, teacher=False, maps=0),
+        replace(summary(1), maps=(concept_maps(["teacher", "baseline"]),)),
+    ],
+)
 def test_the_record_comes_back_from_the_files(record, tmp_path):
     back = read_summary(finished(record, tmp_path))
     assert comparison_json(back) == comparison_json(record)

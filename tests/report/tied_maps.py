@@ -8,11 +8,11 @@ from math import isnan
 
 import numpy as np
 import torch
-from report.explorers import picture
+from report.explorers import explorer_of
 from report.summaries import summary
 
-from kdprobe.metrics import baseline_entropy, concept_cells, count_concepts, relevance_ratio, stability
-from kdprobe.records import ExperimentSummary, Explorer, ExplorerLayer, ExplorerNetwork
+from kdprobe.metrics import concept_cells, count_concepts, relevance_ratio, stability
+from kdprobe.records import ExperimentSummary, ExplorerNetwork
 
 GRID, COUNTED, SHOWN = 8, 8, 6
 CLASSES = ("goldfish", "albatross")
@@ -56,42 +56,20 @@ def entropy(name: str, layer: str, epochs: int) -> np.ndarray:
     return steps / 64
 
 
-def tied(
-    students: int = 1, *, scope: str = "dataset", empty: str = "skip", initial: bool | str = False
-) -> ExperimentSummary:
-    """Teacher (12 epochs), baseline and students (6 epochs) at two layers; 6 of the 8 images that count are shown."""
-    record, cells, rng = summary(students, maps=1), foreground(), np.random.default_rng(0)
-
-    def network(n, layer: str) -> ExplorerNetwork:
-        maps = entropy(n.name, layer, len(n.epochs))
-        bar = baseline_entropy(maps, cells, scope).numpy()
-        return ExplorerNetwork(
-            name=n.name,
-            role=n.role,
-            recipe=n.recipe,
-            epochs=n.epochs,
-            path=n.path,
-            accuracy=n.accuracy_by_epoch,
-            entropy=maps[:, :SHOWN],
-            baseline_entropy=bar[:, :SHOWN] if scope == "image" else bar,
-            curves=n.curves,
-        )
-
-    explorer = Explorer(
-        margin=0.2,
-        scope=scope,
-        empty=empty,
-        initial=initial,
-        classes=CLASSES,
-        counted=COUNTED,
+def tied(students: int = 1, **rules) -> ExperimentSummary:
+    """Teacher (12 epochs), baseline and students (6 epochs) at two layers; 6 of the 8 images that count are shown.
+    rules: scope, empty, initial."""
+    record = summary(students, maps=1)
+    explorer = explorer_of(
+        record.networks,
+        lambda network, layer: entropy(network.name, layer, len(network.epochs)),
+        foreground(),
         ids=tuple(f"photograph-{k}.jpg" for k in range(SHOWN)),
-        labels=tuple(k % len(CLASSES) for k in range(SHOWN)),
-        pictures=tuple(picture(rng, 40) for _ in range(SHOWN)),
-        sizes=((40, 40),) * SHOWN,
-        foreground=cells[:SHOWN],
-        layers=tuple(
-            ExplorerLayer(layer, tuple(network(n, layer) for n in record.networks)) for layer in LAYERS
-        ),
+        side=40,
+        rng=np.random.default_rng(0),
+        layers=LAYERS,
+        classes=CLASSES,
+        **rules,
     )
     return replace(record, explorer=explorer)
 

@@ -29,7 +29,7 @@
 
   const original = (store) => {
     const { make, drawing } = kdprobe;
-    const canvas = kdprobe.cellCanvas(store, "");
+    const canvas = kdprobe.cellCanvas(store);
     const caption = make("figcaption", {});
     const update = ({ data, n, outline }) => {
       const { id, label } = data.images[n];
@@ -42,7 +42,7 @@
         grid: data.settings.grid, picture: picture(n), outline, cell,
         foreground: layer.foreground.subarray(n * layer.cells, (n + 1) * layer.cells),
       });
-    return { element: make("figure", { class: "original" }, canvas, caption), update, draw };
+    return { element: make("figure", {}, canvas, caption), update, draw };
   };
 
   const mountExplorer = (home, store) => {
@@ -79,11 +79,9 @@
     });
   };
 
-  const mount = () => {
-    const source = document.getElementById("kdprobe-data");
-    if (!source) return;
+  const source = document.getElementById("kdprobe-data");
+  if (source) {
     const data = kdprobe.counting.decode(JSON.parse(source.textContent));
-    if (!data.images.length || !data.layers.length) return;
     const store = kdprobe.store(data);
     const [home, curves] = [document.getElementById("explorer"), document.getElementById("live-curves")];
     store.state.picture = kdprobe.pictureShelf(data.images, () => store.change({}));
@@ -91,9 +89,5 @@
     if (curves) kdprobe.liveCurves(curves, store);
     kdprobe.explorer = store;
     store.change({ place: 0 });
-  };
-
-  // After the whole script, whatever the order of its files.
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mount);
-  else queueMicrotask(mount);
+  }
 }

@@ -6,8 +6,8 @@
   const figure = (value, decimals) => (value === null ? "–" : kdprobe.fixed(value, decimals));
 
   /** A canvas on which a cell is picked: by a click, or by the arrow keys once it has the focus. */
-  kdprobe.cellCanvas = ({ state, change }, title) => {
-    const canvas = kdprobe.make("canvas", { class: "cells", role: "img", tabindex: 0, "aria-label": title });
+  kdprobe.cellCanvas = ({ state, change }) => {
+    const canvas = kdprobe.make("canvas", { class: "cells", role: "img", tabindex: 0 });
     const { grid } = state.data.settings;
     canvas.addEventListener("click", (event) => {
       const box = canvas.getBoundingClientRect();
@@ -71,8 +71,8 @@
   /** One network of the explorer: concepts, entropy map, numbers; {element, update(state), draw(state)}. */
   kdprobe.card = (store, { network, index, colour }) => {
     const { make, counting, drawing } = kdprobe;
-    const concepts = kdprobe.cellCanvas(store, "");
-    const entropy = kdprobe.cellCanvas(store, "");
+    const concepts = kdprobe.cellCanvas(store);
+    const entropy = kdprobe.cellCanvas(store);
     const where = make("p", { class: "small where" });
     const picked = make("p", { class: "small picked" });
     const { table, fields, scope } = numbers(index);

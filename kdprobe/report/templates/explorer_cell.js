@@ -8,7 +8,7 @@
     const words = make("ul", { class: "cell-words", role: "status" });
     const hint = make("p", { class: "small" },
       "Click a cell of any map, or go to a map with Tab and press arrow keys: its path over the epochs is shown here.");
-    const holder = make("div", { class: "cell-chart", hidden: "" });
+    const holder = make("div", {});
     const element = make("div", { class: "cell-path" }, hint, words, holder);
     let chart = null;
 
@@ -31,7 +31,10 @@
     };
     const update = (state) => {
       const picked = state.cell !== null;
-      holder.hidden = !picked;
+      if (!picked) {
+        holder.replaceChildren();
+        chart = null;
+      }
       words.replaceChildren(...(picked ? state.shown : []).map(({ network }) => {
         const k = counting.clamped(network, state.epoch);
         const text = ` at epoch ${network.epochs[k]}: ${kdprobe.cellValue(state, network, k)}`;

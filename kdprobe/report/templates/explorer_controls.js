@@ -124,7 +124,7 @@
     return { element, update };
   };
 
-  /** The controls of the explorer: {element, sliders, update}. */
+  /** The controls of the explorer: {element, sliders}. */
   kdprobe.controls = (store) => {
     const { make } = kdprobe;
     const { state, change } = store;
@@ -168,6 +168,6 @@
       shelf.update();
       moved.update();
     });
-    return { element: make("div", { class: "controls" }, choices, shelf.strip), sliders: moved.element };
+    return { element: make("div", {}, choices, shelf.strip), sliders: moved.element };
   };
 }

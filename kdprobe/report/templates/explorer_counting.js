@@ -83,13 +83,6 @@
     return made;
   };
 
-  /** N_fg and N_bg of every image at the k-th kept epoch of a network, {fg, bg}: Int32Array of N. */
-  const counts = (layer, network, k, b) => {
-    const { fg, bg } = table(layer, network, b);
-    const rows = [k * layer.count, (k + 1) * layer.count];
-    return { fg: fg.slice(...rows), bg: bg.slice(...rows) };
-  };
-
   const share = (part, whole, empty) => (whole > 0 ? part / whole : empty === "zero" ? 0 : null);
 
   /** Whether a network has rho at its k-th epoch: some epoch must enter it, and final weights alone have no detours. */
@@ -112,13 +105,12 @@
   };
 
   /**
-   * The means over `images` (all of the page if left out) at the k-th kept epoch: the four numbers, null where no image
-   * has one, `images`: how many images, and `counted`: over how many of them each mean runs.
+   * The means over `images` at the k-th kept epoch: the four numbers, null where no image has one, and `counted`: over
+   * how many images each mean runs.
    */
   const summary = (layer, network, k, b, images) => {
-    const rows = images ?? Array.from({ length: layer.count }, (_, n) => n);
-    const each = rows.map((n) => image(layer, network, k, b, n));
-    const found = { images: rows.length, counted: {} };
+    const each = images.map((n) => image(layer, network, k, b, n));
+    const found = { counted: {} };
     for (const metric of ["n_foreground", "n_background", "relevance_ratio", "stability"]) {
       const values = each.map((one) => one[metric]).filter((value) => value !== null);
       found.counted[metric] = values.length;
@@ -155,5 +147,5 @@
   /** Place of the last kept epoch that is not after `epoch`; the first one if all are. */
   const clamped = (network, epoch) => Math.max(0, network.epochs.findLastIndex((each) => each <= epoch));
 
-  kdprobe.counting = { decode, counts, image, summary, cellPath, concepts, mostContrast, clamped };
+  kdprobe.counting = { decode, image, summary, cellPath, concepts, mostContrast, clamped };
 }

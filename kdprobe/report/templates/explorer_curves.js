@@ -30,7 +30,7 @@
       network.curves[metric].map(([y, low, high, n], k) => ({ x: along[k], y, low, high, note: `n = ${n}` }));
     const recounted = (metric, network, along) =>
       network.epochs.map((_, k) => {
-        const found = counting.summary(state.layer, network, k, state.b);
+        const found = counting.summary(state.layer, network, k, state.b, state.all);
         return { x: along[k], y: found[metric], note: `n = ${found.counted[metric]}, no interval` };
       });
     const spec = (metric) => {

@@ -25,14 +25,14 @@
   /** Rows of values as CSV (RFC 4180); numbers in full precision, an empty field where there is none. */
   kdprobe.csv = (rows) => rows.map((row) => `${row.map(field).join(",")}\r\n`).join("");
 
-  /** What a chart shows, as rows; `spec.column` names the values, otherwise the axis does. */
-  kdprobe.chartRows = (spec) => [
+  // What a chart shows, as rows; `spec.column` names the values, otherwise the axis does.
+  const chartRows = (spec) => [
     ["series", spec.xLabel, spec.column ?? spec.yLabel, "low", "high", "note"],
     ...spec.series.flatMap(({ name, points }) => points.map((p) => [name, p.x, p.y, p.low, p.high, p.note])),
   ];
 
-  /** The SVG of a chart as text that looks the same elsewhere: style resolved, on white, with title and legend. */
-  kdprobe.svgText = (chart, spec) => {
+  // The SVG of a chart as text that looks the same elsewhere: style resolved, on the page's colour, title and legend.
+  const svgText = (chart, spec) => {
     const { make } = kdprobe;
     const shown = chart.element.querySelector(".chart-plot svg");
     const copy = shown.cloneNode(true);
@@ -80,11 +80,11 @@
   /** Buttons that hand over a chart as CSV and as SVG. */
   kdprobe.chartFiles = (chart, spec, name) =>
     kdprobe.make("div", { class: "files", role: "group", "aria-label": `Files of ${name}` },
-      button("CSV", () => save(`${name}.csv`, table(kdprobe.chartRows(spec())))),
-      button("SVG", () => save(`${name}.svg`, new Blob([kdprobe.svgText(chart, spec())], { type: "image/svg+xml" }))));
+      button("CSV", () => save(`${name}.csv`, table(chartRows(spec())))),
+      button("SVG", () => save(`${name}.svg`, new Blob([svgText(chart, spec())], { type: "image/svg+xml" }))));
 
-  /** The explorer's numbers of every image of the page at its epoch and margin, as rows. */
-  kdprobe.explorerRows = ({ data, layer, shown, epoch, b, all }) => [
+  // The explorer's numbers of every image of the page at its epoch and margin, as rows.
+  const explorerRows = ({ data, layer, shown, epoch, b, all }) => [
     ["layer", "network", "role", "epoch", "margin_nats", "image", "class", ...Object.keys(kdprobe.metrics)],
     ...shown.flatMap(({ network }) => {
       const k = kdprobe.counting.clamped(network, epoch);
@@ -125,6 +125,6 @@
   kdprobe.explorerFiles = ({ state }) =>
     kdprobe.make("div", { class: "files", role: "group", "aria-label": "Files of the explorer" },
       button("Numbers of all images at this margin and epoch (CSV)", () =>
-        save("explorer.csv", table(kdprobe.explorerRows(state)))),
+        save("explorer.csv", table(explorerRows(state)))),
       button("Concept and entropy maps (PNG)", () => sheet(state).toBlob((blob) => save("maps.png", blob))));
 }

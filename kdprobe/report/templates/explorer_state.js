@@ -13,8 +13,8 @@
   const ROLES = ["student", "baseline", "teacher"];
   const STUDENTS = [0, 2, 3, 4, 5, 7];
 
-  /** Networks as they are shown, {network, index (in the data), colour}: students, baseline, teacher, others. */
-  kdprobe.shownNetworks = (layer) => {
+  // As they are shown, {network, index (in the data), colour}: students, baseline, teacher, others.
+  const shownNetworks = (layer) => {
     const rank = ({ network }) => (ROLES.includes(network.role) ? ROLES.indexOf(network.role) : ROLES.length);
     let students = 0;
     return layer.networks
@@ -42,7 +42,7 @@
       const epochs = [...new Set(layer.networks.flatMap((network) => network.epochs))].sort((a, b) => a - b);
       const most = Math.max(Math.ceil(kdprobe.counting.mostContrast(layer) * 100) / 100, data.settings.margin, 0.02);
       Object.assign(state, {
-        place, layer, epochs, step: epochs.length - 1, most, shown: kdprobe.shownNetworks(layer),
+        place, layer, epochs, step: epochs.length - 1, most, shown: shownNetworks(layer),
         range: kdprobe.drawing.entropyRange(layer),
       });
     };
@@ -54,12 +54,12 @@
         if (!state.images.includes(state.n)) state.n = state.images[0];
       }
       state.epoch = state.epochs[state.step];
-      for (const tell of numbers) tell(state, patch);
+      for (const tell of numbers) tell();
       if (asked) return;
       asked = true;
       requestAnimationFrame(() => {
         asked = false;
-        for (const tell of pictures) tell(state);
+        for (const tell of pictures) tell();
       });
     };
     return { state, change, onNumbers: (tell) => numbers.push(tell), onPictures: (tell) => pictures.push(tell) };

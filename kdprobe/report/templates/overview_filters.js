@@ -1,7 +1,6 @@
 "use strict";
 {
   const kdprobe = (globalThis.kdprobe ??= {});
-  const FIELDS = [["data", "data set"], ["model", "architecture"], ["layer", "layer"], ["method", "method"], ["network", "network"], ["seed", "seed"]];
 
   /** A labelled list of choices [value, text]; `act` is told the value chosen. */
   kdprobe.overviewSelect = (name, id, choices, act, chosen) => {
@@ -15,7 +14,7 @@
   /** Lists that choose the rows of the page, how many pass, and the table as a file. */
   kdprobe.overviewFilters = (home, store, table) => {
     const { make, overviewSelect } = kdprobe;
-    const kinds = FIELDS.map(([field, name]) => [field, name, store.kinds(field)])
+    const kinds = store.data.heads.map(([field, name]) => [field, name, store.kinds(field)])
       .filter(([field, , found]) => found.length > 1 && (field !== "network" || found.length > store.kinds("method").length));
     const selects = kinds.map(([field, name, found]) =>
       overviewSelect(name, `overview-${field}`, [["", "all"], ...found.map((text, k) => [String(k), text || "none"])], (value) =>

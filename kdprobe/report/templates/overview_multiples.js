@@ -67,8 +67,7 @@
       const rows = store.shown().map((k) => store.rows[k]);
       const all = [...grouped(rows, kdprobe.overviewPlace)];
       const places = all.slice(0, MOST_PLACES);
-      const several = rows.some((row) => rows.some((other) => other !== row && other.network === row.network &&
-        kdprobe.overviewPlace(other) === kdprobe.overviewPlace(row)));
+      const several = all.some(([, own]) => grouped(own, (row) => row.network).size < own.length);
       note.textContent = [
         "All charts of a row have one vertical scale.",
         several ? "Thick: mean over the seeds; thin: each seed; where there is one, its 95 % interval over images. The spread of the seeds is all that is said of another seed."

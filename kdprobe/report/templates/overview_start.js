@@ -5,6 +5,7 @@
   const home = (part) => document.getElementById(`overview-${part}`);
   if (element) {
     const store = kdprobe.overviewStore(JSON.parse(element.textContent));
+    kdprobe.overviewColumns(home("table"), store, home("same"));
     const table = kdprobe.overviewTable(home("table"), store);
     kdprobe.overviewFilters(home("filters"), store, table);
     kdprobe.overviewScatter(home("scatter"), store);

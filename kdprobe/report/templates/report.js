@@ -1,9 +1,9 @@
 "use strict";
 {
-  const kdprobe = (globalThis.kdprobe ??= {});
+  const { make } = globalThis.kdprobe;
 
   // The pictures lie in noscript elements, which a browser with scripts holds as text: their only copy in the page.
-  kdprobe.pictures = () => {
+  const pictures = () => {
     const found = [];
     for (const element of document.querySelectorAll("noscript")) {
       const pattern = /data-file="([a-z0-9_.]+)" src="(data:image\/png;base64,[A-Za-z0-9+\/=]+)"/g;
@@ -13,25 +13,10 @@
     return found;
   };
 
-  const offerPictures = (list) => {
-    for (const [name, address] of kdprobe.pictures()) {
-      const link = document.createElement("a");
-      link.setAttribute("href", address);
-      link.setAttribute("download", name);
-      link.textContent = name;
-      const item = document.createElement("li");
-      item.append(link);
-      list.append(item);
-    }
-  };
-
   // Selected first: where the clipboard is refused, as in a file, the reader has only to press the keys for copying.
   const offerCopy = (block) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy: ${block.getAttribute("aria-label")}`);
+    const label = `Copy: ${block.getAttribute("aria-label")}`;
+    const button = make("button", { type: "button", class: "copy", "aria-label": label }, "Copy");
     button.addEventListener("click", async () => {
       getSelection().selectAllChildren(block);
       try {
@@ -44,7 +29,8 @@
     block.after(button);
   };
 
-  const list = document.getElementById("files");
-  if (list) offerPictures(list);
+  for (const [name, address] of pictures()) {
+    document.getElementById("files").append(make("li", {}, make("a", { href: address, download: name }, name)));
+  }
   for (const block of document.querySelectorAll("pre.code")) offerCopy(block);
 }
