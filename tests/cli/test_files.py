@@ -29,7 +29,8 @@ def test_inspect_says_what_is_there_and_1_if_it_is_damaged(capsys, tmp_path):
     damage(path)
     assert main(["inspect", str(run), "--json", str(tmp_path / "list.json")]) == 1
     printed = capsys.readouterr().out
-    assert "DAMAGED" in printed and "1 damaged" in " ".join(printed.split())  # where it wraps, the path decides
+    words = " ".join(printed.split())  # where it wraps, the path decides
+    assert "DAMAGED" in words and "1 damaged" in words
     assert max(map(len, printed.splitlines()[:-1])) <= 80
     listed = json.loads((tmp_path / "list.json").read_text())
     assert listed["sound"] is False and str(path) in listed["problems"][0]
