@@ -44,7 +44,9 @@ def test_shapes_units_and_record(images):
     assert "Entropy maps of 3 images, 8 × 8 cells, nats" in result._repr_html_()
 
 
-@pytest.mark.parametrize("solver", ["decomposed", "pathwise", "jacobian", "sgd"])
+@pytest.mark.parametrize(
+    "solver", ["decomposed", "pathwise", "jacobian", pytest.param("sgd", marks=pytest.mark.slow)]
+)
 def test_same_seed_same_bytes_whatever_the_order_or_the_neighbours(images, solver):
     net = make_net()
     estimator = EntropyEstimator(net, "6", grid=4, internal_batch_size=32, solver=solver)

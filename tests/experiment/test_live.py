@@ -108,7 +108,9 @@ def stopped(patch, config, folder, network: str, epoch: int) -> None:
             train_experiment(config, folder, say=lambda _: None, show_progress=False)
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 3])  # inside a stage, at its end, at the end of all
+@pytest.mark.parametrize(  # inside a stage, at its end, at the end of all
+    "epoch", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_after_a_kill_the_curves_go_on_as_if_nothing_had_been(lit, tmp_path, monkeypatch, epoch):
     stopped(monkeypatch, CONFIG, tmp_path, "student-feature", epoch)
     assert [line["epoch"] for line in observed(tmp_path)["student-feature"]] == [*range(epoch + 1)]
