@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 
-def pytest_configure() -> None:
-    gc.disable()  # until all tests are collected
-
-
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator:
     """Thousands of tests and their modules live to the end: they are not looked through for garbage again and again."""
-    gc.freeze()
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish() -> None:

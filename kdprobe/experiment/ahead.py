@@ -103,12 +103,13 @@ def _measuring(config: ExperimentConfig, material: Material, found: list[Member]
 
 def _looking(config: ExperimentConfig, material: Material, unfinished: list[Member]) -> float:
     """Seconds of the live probe."""
-    if not unfinished:
+    if not unfinished or not config.live.images:
         return 0.0
-    times = {False: 0, True: 0}  # as above
+    apart = differs(config)
+    times = dict.fromkeys((False, apart), 0)  # as above
     models = {other: build_empty(config, material, "teacher" if other else "baseline") for other in times}
     for member in unfinished:
-        other = member.role == "teacher" and differs(config)
+        other = member.role == "teacher" and apart
         if is_live(config, material, member, models[other]):
             times[other] += looks(config, member, ResumeStore(member.folder).epoch())
     return sum(live_seconds(config, material, models[other]) * n for other, n in times.items() if n)

@@ -43,7 +43,9 @@ def write_page(
     Raises SnapshotError if the system refuses.
     """
     path = Path(path)
-    write_atomically(path, render(lines, pictures, title, Look.at(path.parent), done=done).encode())
+    write_atomically(
+        path, render(lines, pictures, title, Look.at(path.parent), done=done).encode(errors="replace")
+    )
 
 
 def is_done(path: str | Path) -> bool:

@@ -16,11 +16,11 @@ _JPEG = b"\xff\xd8"
 
 
 def explorable(explorer: Explorer | None) -> Explorer | None:
-    """`explorer` without layers at which no network was measured; None where no layer or no image is left."""
-    if explorer is None or not explorer.ids:
+    """`explorer` without layers at which no network was measured; None without an image, or without a network at the
+    first layer, which is that of the tables."""
+    if explorer is None or not explorer.ids or not explorer.layers or not explorer.layers[0].networks:
         return None
-    layers = tuple(layer for layer in explorer.layers if layer.networks)
-    return replace(explorer, layers=layers) if layers else None
+    return replace(explorer, layers=tuple(layer for layer in explorer.layers if layer.networks))
 
 
 def explorer_json(explorer: Explorer) -> Markup:

@@ -29,7 +29,11 @@ HEADS = {
 def shown(found: Interval, signed: bool = False) -> dict[str, Any]:
     """Value, interval ("" if it is not known) and n as people read them; `signed` as a difference."""
     text, interval = interval_text(found.value, found.low, found.high, signed=signed)
-    return {"value": text, "interval": interval if isfinite(found.low) else "", "n": found.n}
+    return {
+        "value": text,
+        "interval": interval if isfinite(found.low) and isfinite(found.high) else "",
+        "n": found.n,
+    }
 
 
 def overview_data(rows: Sequence[OverviewRow]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from kdprobe.report.overview_data import shown
 from kdprobe.report.pictures import curves_picture, maps_picture
 from kdprobe.report.reproduce import config_text, measured, reproduce
 from kdprobe.report.words import LIMITS, MISSING_MAPS, TERMS, WORDS, reach
+from kdprobe.storage import write_atomically
 
 _SHARED, _OWN = "kdprobe.pages", "kdprobe.report"
 _EXPLORER = ("counting", "state", "drawing", "card", "cell", "controls", "curves", "files")
@@ -32,9 +33,9 @@ STYLE = (
 SCRIPT = (
     *CHART,
     *((_OWN, f"explorer_{part}.js") for part in _EXPLORER),
-    (_OWN, "explorer.js"),
     (_OWN, "report.js"),
     *OVERVIEW_SCRIPT,
+    (_OWN, "explorer.js"),  # last: where it fails, in a browser too old for it, the rest of the page is there
 )
 
 
@@ -42,11 +43,11 @@ def write_report(summary: ExperimentSummary, folder: str | Path) -> Path:
     """Write `folder`/index.html and return its path: data, pictures, style and script inside, nothing beside it.
 
     A Content-Security-Policy admits pictures of data: URIs, this style and this one script; every text is escaped.
-    Without a script the page shows pictures instead. The same record gives the same bytes.
+    Without a script the page shows pictures instead. The same record gives the same bytes. Raises SnapshotError if the
+    system refuses.
     """
     path = Path(folder) / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(render(summary).encode(errors="replace"))  # a file name need not be text
+    write_atomically(path, render(summary).encode(errors="replace"))  # a file name need not be text
     return path
 
 

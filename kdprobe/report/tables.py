@@ -18,7 +18,8 @@ from kdprobe.report.words import WORDS
 
 def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
     """Write metrics.csv, comparisons.csv, curves.csv, metrics.md, metrics.tex and (if there are maps)
-    concept_maps.npz and explorer.npz into `folder`; return the paths. A missing value is an empty field.
+    concept_maps.npz and explorer.npz into `folder`; return the paths. A missing value is an empty field. Of an earlier
+    report there, which had maps, none stay.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,8 +33,9 @@ def write_tables(summary: ExperimentSummary, folder: str | Path) -> list[Path]:
         files["concept_maps.npz"] = target.getvalue()
     if summary.explorer is not None:
         files["explorer.npz"] = explorer_bytes(summary.explorer)
-    for name in {"concept_maps.npz", "explorer.npz"} - set(files):
-        (folder / name).unlink(missing_ok=True)  # of an earlier report, which had one
+    for name in ("concept_maps.npz", "explorer.npz"):
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return [folder / name for name in files]

@@ -81,7 +81,7 @@ def test_run_measure_compare_report(capsys, tmp_path):
         "model_options: {widths: [4, 6, 8], fc: 12}\n"
         "teacher: {epochs: 1}\n"
         "training: {epochs: 1, batch_size: 8, device: cpu}\n"
-        "measure: {images: 4, foreground_share: [0.01, 0.9], grid: 8, tolerance: null, redraws: 5, resamples: 100}\n"
+        "measure: {images: 4, foreground_share: [0.01, 0.9], grid: 8, redraws: 5, resamples: 100}\n"
         "report: {images: 1}\n"
     )
     assert (

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from experiment.quick import untried
 
 from kdprobe.experiment import ExperimentConfig, run_experiment
 from kdprobe.experiment.config import DataConfig, MeasureConfig, ReportConfig, TeacherConfig
@@ -41,10 +42,7 @@ def quick():
 
 def _quick(monkeypatch):
     monkeypatch.setattr("kdprobe.analysis.measure.SHARD", 2)
-    monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_epoch", lambda *_: 0.0)
-    monkeypatch.setattr("kdprobe.experiment.ahead.seconds_per_image", lambda *_: 0.0)
-    monkeypatch.setattr("kdprobe.experiment.ahead.live_seconds", lambda *_: 0.0)
-    monkeypatch.setattr("kdprobe.experiment.publish.write_figures", lambda *_: None)
+    untried(monkeypatch)
     monkeypatch.setattr(
         "kdprobe.experiment.publish.write_report",
         lambda summary, folder: (

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from experiment.quick import SMALL, changed, quietly, untried
+from experiment.quick import SMALL, changed, quietly
 
 from kdprobe.errors import ConfigError
 from kdprobe.experiment import train_experiment
@@ -13,7 +13,7 @@ from kdprobe.experiment.ahead import ahead
 from kdprobe.experiment.config import LiveConfig
 from kdprobe.experiment.live import live_seconds, looks
 from kdprobe.experiment.members import members
-from kdprobe.experiment.setup import load_material
+from kdprobe.experiment.setup import build_empty, load_material
 from kdprobe.live import read_lines
 from kdprobe.storage import SnapshotStore, read_jsonl
 from kdprobe.training.resume import Resume
@@ -24,14 +24,7 @@ CONFIG = changed(LIT, students=["feature"])
 
 
 @pytest.fixture(scope="module")
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        untried(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def lit(tmp_path_factory, quick):
+def lit(tmp_path_factory, runs_untried):
     """A run with the live probe, and what it said."""
     folder = tmp_path_factory.mktemp("lit")
     return folder, quietly(CONFIG, folder)[1]
@@ -146,7 +139,7 @@ def test_live_settings_may_change_while_a_training_is_interrupted(lit, tmp_path,
     assert weights(tmp_path) == weights(lit[0])
 
 
-def test_a_teacher_without_the_layer_is_not_looked_at(tmp_path, quick):
+def test_a_teacher_without_the_layer_is_not_looked_at(tmp_path, runs_untried):
     config = changed(
         LIT, teacher={"model": "resnet8x4", "epochs": 1}, measure={"layer": "fc1"}, students=["kd"]
     )
@@ -155,7 +148,7 @@ def test_a_teacher_without_the_layer_is_not_looked_at(tmp_path, quick):
     assert lines["teacher"] == [] and len(lines["baseline"]) == len(lines["student-kd"]) == 3
 
 
-def test_neither_are_assistants_nor_a_teacher_that_is_loaded(tmp_path, quick, lit):
+def test_neither_are_assistants_nor_a_teacher_that_is_loaded(tmp_path, runs_untried, lit):
     store = SnapshotStore(lit[0] / "networks" / "teacher" / "snapshots")
     import torch
 
@@ -170,7 +163,7 @@ def test_neither_are_assistants_nor_a_teacher_that_is_loaded(tmp_path, quick, li
     }
 
 
-def test_the_forecast_counts_the_looks(tmp_path, monkeypatch, quick, lit):
+def test_the_forecast_counts_the_looks(tmp_path, monkeypatch, runs_untried, lit):
     config, material = CONFIG, load_material(CONFIG)
     monkeypatch.setattr("kdprobe.experiment.ahead.live_seconds", lambda *_: 100.0)
     whole = ahead(config, material, members(config, tmp_path), tmp_path)
@@ -181,7 +174,27 @@ def test_the_forecast_counts_the_looks(tmp_path, monkeypatch, quick, lit):
     assert ahead(dark, material, members(dark, tmp_path), tmp_path).training_seconds == 0.0
 
 
-def test_looks_are_those_that_are_taken(tmp_path, quick):
+@pytest.mark.parametrize(
+    ("teacher", "looked_at"),
+    [({"model_options": {"fc": 10}}, True), ({"model": "resnet8x4"}, False)],  # the second has no fc1
+)
+def test_the_forecast_takes_each_network_for_what_it_is(
+    tmp_path, monkeypatch, runs_untried, teacher, looked_at
+):
+    def weights(_config, _material, model):
+        return float(sum(each.numel() for each in model.parameters()))
+
+    monkeypatch.setattr("kdprobe.experiment.ahead.live_seconds", weights)
+    config = changed(LIT, teacher={**teacher, "epochs": 2}, measure={"layer": "fc1"}, students=["kd"])
+    material = load_material(config)
+    of_teacher, of_student = (
+        weights(0, 0, build_empty(config, material, r)) for r in ("teacher", "baseline")
+    )
+    told = ahead(config, material, members(config, tmp_path), tmp_path).training_seconds
+    assert told == looked_at * 3 * of_teacher + 2 * 3 * of_student and of_teacher != of_student
+
+
+def test_looks_are_those_that_are_taken(tmp_path, runs_untried):
     config = changed(LIT, students=["feature"], training={"epochs": 3}, live={"every_n_epochs": 2})
     train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     lines = read_lines(tmp_path)
@@ -210,7 +223,7 @@ def test_settings_that_cannot_be_used(setting):
         LiveConfig(**setting)
 
 
-def test_epoch_0_enters_stability_where_the_report_counts_it(tmp_path, quick):
+def test_epoch_0_enters_stability_where_the_report_counts_it(tmp_path, runs_untried):
     config = changed(LIT, students=[], measure={"initial": "rho", "margin": 0.01})
     train_experiment(config, tmp_path, say=lambda _: None, show_progress=False)
     first = read_lines(tmp_path)["baseline"][0]
@@ -219,7 +232,7 @@ def test_epoch_0_enters_stability_where_the_report_counts_it(tmp_path, quick):
     assert first["epoch"] == 0 and first["stability_so_far"]["value"] == 1
 
 
-def test_a_page_that_cannot_be_made_at_the_end_does_not_end_the_run(tmp_path, quick):
+def test_a_page_that_cannot_be_made_at_the_end_does_not_end_the_run(tmp_path, runs_untried):
     """A log of something else in the folder cannot be read."""
     (tmp_path / "networks" / "stray" / "metrics.jsonl").mkdir(parents=True)
     (tmp_path / "live.html").write_text("of an earlier run")

@@ -127,6 +127,11 @@ def test_texts_of_others_stay_texts(tmp_path):
     assert found.text.count(EVIL) >= 4
 
 
+def test_a_title_that_is_no_text_is_written_all_the_same(tmp_path):
+    text, _ = written(experiment(tmp_path, teacher=1), [picture()], "a \udcff b")
+    assert "<h1>a ? b</h1>" in text
+
+
 def test_the_policy_names_its_own_style_and_script_alone(tmp_path):
     from hashlib import sha256
 

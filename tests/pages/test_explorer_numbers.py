@@ -75,7 +75,8 @@ def test_what_one_test_did_to_the_page_the_next_one_does_not_see(browser, path):
         assert was == now
 
 
-def test_it_begins_at_the_last_epoch_and_the_margin_of_the_experiment(page, explorer):
+def test_it_begins_at_the_last_epoch_and_the_margin_of_the_experiment(browser, path, explorer):
+    page = Page(browser, path)
     for index, network in enumerate(explorer.layers[0].networks):
         inside, beside = counted(network, "fc1", len(network.epochs) - 1, 0.2)
         assert all_counts(page, index) == (inside.mean(), beside.mean())
@@ -203,3 +204,4 @@ def test_who_wants_no_motion_goes_on_epoch_by_epoch(browser, path):
     assert page.run(
         "return [kdprobe.explorer.state.step, document.getElementById('explorer-play').ariaLabel]"
     ) == [3, "Next epoch"]
+    browser.get("about:blank")  # the next test opens the page as it is for others

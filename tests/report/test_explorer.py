@@ -195,15 +195,16 @@ def test_without_explorer_the_pictures_are_shown_and_there_are_no_data():
     assert all(f'<div id="{name}"></div>' in with_data for name in ("explorer", "live-curves"))
 
 
-def test_a_layer_without_networks_is_not_offered_and_without_any_layer_the_pictures_are_shown():
+def test_a_layer_without_networks_is_not_offered_and_where_nothing_is_left_the_pictures_are_shown():
     record = explored(summary(1, maps=1), layers=("fc1", "fc2"))
     first, second = record.explorer.layers
     bare = replace(second, networks=())
     data = embedded(render(replace(record, explorer=replace(record.explorer, layers=(first, bare)))))
     assert [layer["layer"] for layer in data["layers"]] == ["fc1"]
-    html = render(replace(record, explorer=replace(record.explorer, layers=(bare,))))
-    assert "kdprobe-data" not in Elements(html).scripts
-    assert '<div id="explorer">' not in html and "<noscript>" not in html and html.count("<img ") == 2
+    for nothing in ({"layers": (bare,)}, {"layers": (bare, first)}, {"layers": ()}, {"ids": ()}):
+        html = render(replace(record, explorer=replace(record.explorer, **nothing)))
+        assert "kdprobe-data" not in Elements(html).scripts
+        assert '<div id="explorer">' not in html and "<noscript>" not in html and html.count("<img ") == 2
 
 
 ATTACKS = (

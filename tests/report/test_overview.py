@@ -18,7 +18,7 @@ from kdprobe.errors import DataError, SnapshotError
 from kdprobe.records import Interval
 from kdprobe.report import read_curves, write_overview
 from kdprobe.report.overview import MOST_PAIRS, MOST_ROWS, overview_section
-from kdprobe.report.overview_data import MOST_POINTS, overview_data
+from kdprobe.report.overview_data import MOST_POINTS, overview_data, shown
 from kdprobe.report.overview_rows import rows_of_experiment, rows_of_sweep
 from kdprobe.report.words import WORDS
 from kdprobe.storage import atomic
@@ -210,6 +210,13 @@ def test_what_is_the_same_in_all_rows_is_said_once_and_is_no_column(tmp_path, pl
     assert heads == columns
     said = re.search(r"The same in all of them: (.*?) ?\. ", text_of(path))
     assert (said[1].split(" , ") if said else []) == same
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bracket"), [(1.0, 3.0, "[1.0, 3.0]"), (NAN, 3.0, ""), (1.0, NAN, ""), (NAN, NAN, "")]
+)
+def test_an_interval_is_written_where_both_ends_are_known(low, high, bracket):
+    assert shown(Interval(2.0, low, high, 8))["interval"] == bracket
 
 
 def test_the_policy_names_the_one_style_and_the_one_script(tmp_path):

@@ -1,5 +1,6 @@
 """The report in a real browser, opened from its file: silent, harmless, legible, narrow, reachable, printable."""
 
+import re
 from base64 import b64decode
 from dataclasses import replace
 
@@ -202,6 +203,21 @@ def test_without_scripts_the_pictures_are_there(path):
         assert shown >= 2, "curves and maps"
         assert page.run("return document.querySelectorAll('[data-number]').length") == 0
         assert too_wide(page) == [] and page.silent()
+
+
+def test_an_explorer_that_fails_takes_nothing_else_with_it(browser, tmp_path, one_pixel):
+    path = write_report(tied(2), tmp_path)
+    there = (
+        "return [document.querySelectorAll('#files li').length, document.querySelectorAll('.sort').length]"
+    )
+    page = Page(browser, path)
+    sound = page.run(there)
+    assert page.silent() and min(sound) > 0
+    text, damaged = re.subn(r'"foreground":"[^"]+"', '"foreground":"?"', path.read_text(), count=1)
+    path.write_text(text)
+    page = Page(browser, path)
+    assert damaged == 1 and page.complaints() and page.run("return kdprobe.explorer === undefined")
+    assert page.run(there) == sound
 
 
 def test_every_picture_can_be_saved_and_every_command_copied(browser, tmp_path, one_pixel):

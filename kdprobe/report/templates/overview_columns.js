@@ -30,5 +30,6 @@
     narrow.addEventListener("change", place);
     store.listen({ shown: tell });
     place();
+    tell();
   };
 }
