@@ -26,7 +26,8 @@ def users_code(failed: str, after: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:  # a user's own file may raise anything; one sentence says it, the cause stays
+    # Files that users write raise errors of any type; none is lost: it is raised again, as the cause of a sentence.
+    except Exception as error:  # any type, since the code inside is the user's own; raised again
         kind = "" if isinstance(error, KdprobeError) else f"{type(error).__name__}: "
         raise ConfigError(f"{failed}: {kind}{' '.join(str(error).split())}{after}") from error
 

@@ -96,7 +96,7 @@ def _read_torch(path: Path) -> WeightFile:
             return WeightFile(torch.load(path, map_location="cpu", weights_only=True), {})
     except MemoryError:
         raise  # says nothing against the file
-    except Exception as error:  # torch.load on damaged bytes raises nearly any type; it stays as the cause
+    except Exception as error:  # any type, since torch.load promises none for damaged bytes; raised again
         foreign = _FOREIGN.search(str(error))
         if foreign:
             raise SnapshotCorruptError(

@@ -32,7 +32,7 @@ def real_data() -> Path:
     """The folder of real photographs named by KDPROBE_DATA; without it the tests that need them are skipped."""
     folder = os.environ.get("KDPROBE_DATA")
     if not folder:
-        pytest.skip(
+        pytest.skip(  # not a failure: who has no right to a copy of the photographs can run all the rest
             "KDPROBE_DATA is not set: it names the folder of the photographs, whose owners do not allow them to be "
             "passed on with the code (CI has them)"
         )
@@ -45,7 +45,7 @@ def browser() -> Iterator:
     from browser import programs, started
 
     if programs() is None:
-        pytest.skip(
+        pytest.skip(  # not a failure: a browser is a system package, which no Python test extra can bring
             "no browser: only a real one shows what a page does, and pip cannot install it; these tests run where "
             "Debian's packages chromium and chromium-driver are (CI installs them), and download nothing themselves"
         )

@@ -31,7 +31,9 @@ class Failures:
         """
         try:
             yield
-        except Exception as error:  # network, logger or disk may raise anything; the training must outlive it
+        except (
+            Exception
+        ) as error:  # any type, since logger and network are others' code; warned of, or raised
             if self.on_error == "raise" or isinstance(error, but):
                 raise
             self.sentences += (f"{failed}: {error}" if failed else f"{error} The training goes on.",)

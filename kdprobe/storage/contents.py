@@ -90,7 +90,7 @@ def opened_hdf5(path: Path, content: BinaryIO) -> Iterator[h5py.File]:
         raise corrupt(path, str(error)) from error
     # The contract of a reader is equal data or SnapshotCorruptError; the error is its cause. A lack of memory, which is
     # no damage, went through above.
-    except Exception as error:  # on damaged files h5py raises nearly any type, and others in each version
+    except Exception as error:  # any type, since h5py promises none for damaged bytes; raised again
         raise corrupt(path, f"HDF5 cannot make sense of it ({type(error).__name__}: {error})") from error
 
 

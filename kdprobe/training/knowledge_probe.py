@@ -62,34 +62,33 @@ class KnowledgeProbe(L.Callback):
         **options: Any,
     ) -> None:
         probe = LiveProbe(images, foreground, layer, folder, **options)
-        self._follow(probe, module, every_n_epochs, epochs, stage, first_epoch, first_step)
+        when = When.of(every_n_epochs, None, epochs)
+        self._follow(probe, module, when, (stage, first_epoch, first_step))
         self._own = True
 
     @classmethod
-    def of(cls, probe: LiveProbe, **placed: Any) -> "KnowledgeProbe":
+    def of(
+        cls,
+        probe: LiveProbe,
+        *,
+        module: str | None = None,
+        every_n_epochs: int = 1,
+        begins: tuple[int, int, int] = (0, 0, 0),
+    ) -> "KnowledgeProbe":
         """A callback around a probe that exists: one may go through several stages; who made it closes it.
 
-        placed: module, every_n_epochs or epochs, stage, first_epoch and first_step, as above.
+        begins: stage, first_epoch and first_step; the rest as above.
         """
         callback = cls.__new__(cls)
-        callback._follow(probe, **placed)
+        callback._follow(probe, module, When.of(every_n_epochs), begins)
         return callback
 
-    def _follow(
-        self,
-        probe: LiveProbe,
-        module: str | None = None,
-        every_n_epochs: int | None = 1,
-        epochs: str | Iterable[int] | None = None,
-        stage: int = 0,
-        first_epoch: int = 0,
-        first_step: int = 0,
-    ) -> None:
+    def _follow(self, probe: LiveProbe, module: str | None, when: When, begins: tuple[int, int, int]) -> None:
         self.probe = probe
         self._own = False  # made by this callback: nobody else goes on with it
         self.module = module
-        self._when = When.of(every_n_epochs, None, epochs)
-        self._stage, self._first_epoch, self._first_step = stage, first_epoch, first_step
+        self._when = when
+        self._stage, self._first_epoch, self._first_step = begins
         self._place = LOGGED  # what is logged goes under it
         self._restored: Mapping[str, Any] | None = None
         self._running = False

@@ -34,5 +34,5 @@ class LiveStages:
 
     def callback(self, plan: StagePlan) -> KnowledgeProbe:
         """For the Trainer of one stage."""
-        place = {"stage": plan.index, "first_epoch": plan.first_epoch, "first_step": plan.first_step}
-        return KnowledgeProbe.of(self._probe, **self._when, **place)
+        begins = plan.index, plan.first_epoch, plan.first_step
+        return KnowledgeProbe.of(self._probe, **self._when, begins=begins)

@@ -28,7 +28,7 @@ def in_first_process(trainer: L.Trainer, action: Callable[[], None]) -> None:
     if trainer.is_global_zero:
         try:
             action()
-        except Exception as raised:  # the others wait in `broadcast`: they are told first, then it is raised
+        except Exception as raised:  # any type, since the others wait for ever if one is missed; raised below
             error = raised
     sentence = trainer.strategy.broadcast(None if error is None else str(error))
     if error is not None:

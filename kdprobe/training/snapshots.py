@@ -171,7 +171,7 @@ class WeightSnapshots(L.Callback):
         try:
             self._updates.check(trainer, self._writer.weights)
             self._writer.write(self._network(trainer, pl_module), self._step(trainer))
-        except Exception as error:  # must not take the place of what ended the training; it is warned of
+        except Exception as error:  # any type: it would hide the error that ended the training; warned of
             self._writer.note(f"The weights after the exception are not kept: {error}")
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:

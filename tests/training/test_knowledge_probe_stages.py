@@ -23,7 +23,7 @@ def test_a_second_training_needs_a_callback_of_its_own(tmp_path):
 def test_one_probe_goes_through_the_stages_of_a_training(tmp_path):
     watch, module = LiveProbe(images(), masks(), "fc1", tmp_path, **options()), Pupil()
     taught([KnowledgeProbe.of(watch, module="net")], module=module, epochs=2)
-    second = KnowledgeProbe.of(watch, module="net", stage=1, first_epoch=2, first_step=6)
+    second = KnowledgeProbe.of(watch, module="net", begins=(1, 2, 6))
     taught([second], module=module, epochs=2)
     found = lines(tmp_path)
     assert [(line["epoch"], line["step"], line["stage"]) for line in found] == [
