@@ -29,6 +29,9 @@
     kdprobe.make("span", { class: "symbol" },
       kdprobe.make("i", {}, letter), ...(index ? [kdprobe.make("sub", {}, index)] : []));
 
+  /** Which of the eight colours a network has, by its role; students have theirs one after the other. */
+  kdprobe.colours = { students: [0, 2, 3, 4, 5, 7], baseline: 1, teacher: 6 };
+
   /** A number as people read it: at most `digits` significant ones, a true minus sign; "none" if it is not finite. */
   kdprobe.number = (value, digits = 4) =>
     Number.isFinite(value) ? String(Number(value.toPrecision(digits))).replace("-", "−") : "none";

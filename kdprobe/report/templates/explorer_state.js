@@ -11,19 +11,16 @@
   };
 
   const ROLES = ["student", "baseline", "teacher"];
-  const STUDENTS = [0, 2, 3, 4, 5, 7];
 
   // As they are shown, {network, index (in the data), colour}: students, baseline, teacher, others.
   const shownNetworks = (layer) => {
     const rank = ({ network }) => (ROLES.includes(network.role) ? ROLES.indexOf(network.role) : ROLES.length);
-    let students = 0;
+    const { students, ...colours } = kdprobe.colours;
+    let met = 0; // students so far
     return layer.networks
       .map((network, index) => ({ network, index }))
       .sort((one, other) => rank(one) - rank(other) || one.index - other.index)
-      .map((each) => {
-        const colours = { baseline: 1, teacher: 6 };
-        return { ...each, colour: colours[each.network.role] ?? STUDENTS[students++ % STUDENTS.length] };
-      });
+      .map((each) => ({ ...each, colour: colours[each.network.role] ?? students[met++ % students.length] }));
   };
 
   /**

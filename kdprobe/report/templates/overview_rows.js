@@ -1,8 +1,7 @@
 "use strict";
 {
   const kdprobe = (globalThis.kdprobe ??= {});
-  const STUDENTS = [0, 2, 3, 4, 5, 7];
-  const ROLES = { student: 0, baseline: 1, teacher: 6 };
+  const OTHER = 7; // no role that has a colour of its own
 
   /**
    * Networks of the page and what the reader chose of them: `rows`, `filters` (name of a field: its value as text),
@@ -11,6 +10,7 @@
   kdprobe.overviewStore = (data) => {
     const { rows } = data;
     const [filters, listeners] = [new Map(), []];
+    const { students: palette, ...roles } = kdprobe.colours;
     const students = [...new Set(rows.filter((row) => row.role === "student").map((row) => row.method))];
     const tell = (what, ...values) => listeners.forEach((each) => each[what]?.(...values));
     return {
@@ -26,8 +26,10 @@
       },
       pick: (place, focus) => tell("picked", place, focus),
       listen: (each) => listeners.push(each),
-      colour: (row, by) =>
-        by === "method" && row.role === "student" ? STUDENTS[students.indexOf(row.method) % STUDENTS.length] : ROLES[row.role] ?? 7,
+      colour: (row, by) => {
+        if (row.role !== "student") return roles[row.role] ?? OTHER;
+        return palette[by === "method" ? students.indexOf(row.method) % palette.length : 0];
+      },
     };
   };
 
