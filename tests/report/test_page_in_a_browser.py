@@ -205,6 +205,22 @@ def test_without_scripts_the_pictures_are_there(path):
         assert too_wide(page) == [] and page.silent()
 
 
+def test_a_network_has_one_colour_in_explorer_and_overview(browser, tmp_path, one_pixel):
+    page = Page(browser, write_report(tied(2), tmp_path))
+    cards = (
+        "return [...document.querySelectorAll('article.network')].map((e) => [e.ariaLabel, e.classList[1]])"
+    )
+    points = (
+        "const {rows} = JSON.parse(document.getElementById('kdprobe-overview').textContent);"
+        "return [...document.querySelectorAll('.scatter .point')]"
+        ".map((e) => [rows[e.dataset.row].network, e.classList[1]])"
+    )
+    colours = dict(page.run(cards))
+    assert dict(page.run(points)) == colours
+    assert colours.pop("teacher") == "c6" and colours.pop("baseline") == "c1"
+    assert [*colours.values()] == ["c0", "c2"]
+
+
 def test_an_explorer_that_fails_takes_nothing_else_with_it(browser, tmp_path, one_pixel):
     path = write_report(tied(2), tmp_path)
     there = (
